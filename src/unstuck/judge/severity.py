@@ -30,7 +30,8 @@ def severity_of(
     if cause.harm in (Harm.DISTRUST, Harm.LEAK, Harm.OVERFIT):
         return Severity.WARNING
     if cause.harm is Harm.MISTAKE:
-        return Severity.ERROR if failed(outcome) or crashed else Severity.WARNING
+        fails = failed(outcome) or crashed or outcome.kind is OutcomeKind.NO_TRAINING
+        return Severity.ERROR if fails else Severity.WARNING
     if failed(outcome) or (crashed and (learned_little(outcome) or outcome.skill is None)):
         return Severity.ERROR
     fell_short = present.strength >= PROVEN and not present.one_of and (

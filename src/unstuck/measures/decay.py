@@ -1,13 +1,19 @@
-"""How hard a decay of the weights pulls at them, and what is left of them."""
+"""How hard a decay of the weights, or a penalty on them, pulls at them, and what it comes to."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from unstuck.measures.basics import train_loss_at_the_end
 from unstuck.measures.view import View
 from unstuck.record.series import PlaceSeries
 from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.sums import LossTerm
+from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
+from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
 
 # They add the decay to the gradient, before any scaling; others take it off the weights.
 COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
@@ -52,3 +58,33 @@ def left_of_weights(view: View, optimizer: Optimizer) -> dict[str, float]:
         if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
         and len(sizes := series.finite.values) >= 3 and sizes[0] > 0
     }
+
+
+def skill_of_the_data(view: View) -> float | None:
+    """The skill at the end of the terms of the loss that compare with targets: that of the best."""
+    return max(_ends(view, TERM_SKILL).values(), default=None)
+
+
+def cost_of_penalties(view: View) -> float | None:
+    """What penalties on the weights add to the loss at the end, over what the data add to it.
+
+    The square of weights that are one per cent larger costs two per cent more, so at rest the data
+    would gain as much: to first order, a cost of half the loss is what doubling the weights is
+    worth. None if other terms are not known.
+    """
+    terms = view.record.facts(LossTerm)
+    ends = _ends(view, TERM_LOSS)
+    data = [term for term in terms if not term.penalty]
+    if not data or any(term.name not in ends or term.factor is None for term in data):
+        return None
+    known = sum(ends[term.name] * (term.factor or 0.0) for term in data)
+    return (train_loss_at_the_end(view) - known) / known if known > 0 else None
+
+
+def _ends(view: View, signal: PlaceSignal) -> dict[str, float]:
+    """The median of each term in the second half of the run, where it was looked at there."""
+    if not view.has(signal):
+        return {}
+    late = {name: series.finite.values[series.finite.steps >= view.record.steps / 2]
+            for name, series in view[signal].items()}
+    return {name: float(np.median(values)) for name, values in late.items() if len(values)}

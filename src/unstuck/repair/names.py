@@ -233,3 +233,12 @@ def dotted(node: ast.expr) -> str:
         before = dotted(node.value)
         return f"{before}.{node.attr}" if before else ""
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def added(statement: ast.stmt, node: ast.expr) -> ast.expr:
+    """What `total = total + x` adds, of its right side; any other expression as it is."""
+    if isinstance(statement, ast.Assign) and statement.value is node and (
+            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
+            and dotted(node.left) and dotted(node.left) == dotted(statement.targets[0])):
+        return node.right
+    return node

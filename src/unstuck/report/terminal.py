@@ -164,12 +164,13 @@ def _draw_finding(
                    "what the run came to")
     if finding.trial:
         _draw_item(canvas, gutter, "tried", _tried(finding.trial))
+    helps = finding.trial is not None and finding.trial.verdict == "better"  # and cures nothing
     for index, remedy in enumerate(finding.remedies):
         key = "or" if index else "fix"
         risk = " (changes the experiment)" if remedy.safety is Safety.CHANGES_EXPERIMENT else ""
         if finding.trial and remedy.diff is not None:  # what was tried is what is shown
-            _draw_code(canvas, gutter, key, remedy.diff)
-        elif finding.trial and changed:
+            _draw_code(canvas, gutter, "helps" if helps else key, remedy.diff)
+        elif finding.trial and changed and not helps:
             continue
         elif change and remedy is changed:
             if change.short:

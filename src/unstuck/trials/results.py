@@ -21,6 +21,7 @@ from unstuck.words import count, joined, number
 
 # The words that are published; a mask is one kind of "better".
 _PUBLISHED = {TrialVerdict.MASKS: "better", TrialVerdict.REMOVED: "no effect"}
+_HELPS = (TrialVerdict.MASKS, TrialVerdict.BETTER)  # without a cure
 SKILL = "skill"  # the one number of each run
 # What a skill of a yardstick is called; without a name it is that number.
 _SKILLS = {
@@ -106,7 +107,7 @@ def _finding(finding: Finding, found: Repair, root: str | None, seconds: float) 
     diff = found.diff(root) if whole else None if kept else unified_diff(
         Overlay((best.candidate.patch,), best.candidate.texts), found.index, root)
     helps = diff is not None and best.judgement.verdict in (
-        TrialVerdict.CURED, TrialVerdict.REMOVED)
+        TrialVerdict.CURED, TrialVerdict.REMOVED, *_HELPS)
     remedies = tuple(
         replace(each, diff=diff) if helps and each.name == best.candidate.remedy.name else each
         for each in finding.remedies)
@@ -303,7 +304,8 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
             why = next((cannot.words for made in found.plans for _, cannot in made.cannot),
                        "No finding has a remedy that a change of the text could try.")
             return f"not fixed, because nothing could be tried. {why}"
-        return f"not fixed: none of {count(len(found.tried), 'change')} cures the program ({cost})"
+        return (f"not fixed: none of {count(len(found.tried), 'change')} cures the program"
+                f"{_best_of(found)} ({cost})")
     changes = count(len(found.kept), "change")
     if found.confirmed is None:
         return (f"{changes} helped, but there was no time to confirm it on other seeds ({cost}); "
@@ -322,3 +324,14 @@ def summary(found: Repair, runs: int, seconds: float) -> str:
         says = f"not fixed: {changes} helped, but the network still learns too little"
     return (f"{says}{f': {numbers}' if numbers else ''}, on "
             f"{count(len(found.confirmed.seeds), 'seed')} of {len(found.confirmed.seeds)} ({cost})")
+
+
+def _best_of(found: Repair) -> str:
+    """What the change that helps most comes to, of those that cure nothing."""
+    helpful = [each for each in found.tried if each.judgement.verdict in _HELPS]
+    if not helpful:
+        return ""
+    best = min(helpful, key=lambda each: _HELPS.index(each.judgement.verdict))
+    numbers = compared((found.control,), (best.run,)).words
+    words = best.candidate.edit.words()
+    return f"; one helps ({words}{f': {numbers}' if numbers else ''})"

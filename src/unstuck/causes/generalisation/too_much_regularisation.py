@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from unstuck.measures import decay
 from unstuck.measures.basics import (
     constant_loss,
     drawn,
@@ -16,20 +19,12 @@ from unstuck.measures.basics import (
     thinned,
     train_loss_at_the_end,
 )
-from unstuck.measures.decay import left_of_weights, pulls_of_decay
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import (
-    Dropout,
-    OptimizerArgument,
-    Remedy,
-    RemoveLayer,
-    Safety,
-    WeighTerm,
-)
+from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, RemoveLayer, Safety, WeighTerm
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
@@ -37,7 +32,7 @@ from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
-from unstuck.schema.signals.sums import TERM_SHARE
+from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.schema.signals.targets import LOSS_INPUT_DROPPED
 from unstuck.words import called, number, percent, times
 
@@ -99,6 +94,17 @@ ANSWERS = Threshold(
     "the last one nothing does.",
     "no network of the field drops its outputs; the smallest dropout in use is 5 %",
 )
+DEAR = Threshold(
+    "cost-of-the-penalty", 0.5,
+    "The penalty adds half as much to the loss as the data do. At rest the data would gain that "
+    "much, to first order, if the weights were twice as large.",
+    "a penalty that only keeps weights small adds a few per cent",
+)
+POOR_DATA = Threshold(
+    "skill-beside-a-penalty", 0.75,
+    "A network that does without a penalty rests with less than a quarter of a constant's loss.",
+    "what counts as short of the aim elsewhere",
+)
 HEARD = Threshold(
     "share-of-the-largest-gradient", 0.1,
     "Only weights count whose gradient is at least a tenth of the largest one: where a gradient "
@@ -113,7 +119,11 @@ def _detect(view: View) -> Verdict:
     if at_the_end is not None:
         return at_the_end
     if not learned_little(view.outcome):
-        if view.outcome.skill is None and not isinstance(_penalty(view), Absent):
+        found = _penalty(view) if view.outcome.skill is None else None
+        skill = decay.skill_of_the_data(view)
+        if isinstance(found, Present) and skill is not None and skill < view.limit(POOR_DATA):
+            return replace(found, hides_outcome=True)
+        if found is not None and not isinstance(found, Absent) and skill is None:
             return Unknown("it is not known whether anything but the penalty on the weights fell",
                            ("a run with --overhead 1",))
         return Absent("the network learned despite its regularisation")
@@ -241,8 +251,8 @@ def _decay(view: View) -> Verdict:
     if not (view.has(WEIGHT_NORM) and view.has(UPDATE_NORM) and view.has(GRADIENT_NORM)):
         return Unknown("the sizes of weights, gradients and updates were not measured",
                        (WEIGHT_NORM.name,))
-    left = left_of_weights(view, optimizer)
-    pulls = pulls_of_decay(view, optimizer, view.limit(HEARD))
+    left = decay.left_of_weights(view, optimizer)
+    pulls = decay.pulls_of_decay(view, optimizer, view.limit(HEARD))
     early = [pull for step, pull in pulls.items() if step < EARLY]
     if not left or not early:
         return Unknown("too few gradients were measured to compare the weight decay with them",
@@ -267,19 +277,15 @@ def _shrinking(view: View, left: dict[str, float]) -> Evidence:
                  f"the norm of {name} falls from {number(first)} to {number(last)}")
 
 
-def _strength(view: View, shrunk: float) -> float:
-    return 0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75
-
-
 def _decay_present(
     view: View, optimizer: Optimizer, shrinking: Evidence, shrunk: float, pull: float
 ) -> Present:
-    decay = optimizer.weight_decay or 0.0
+    strong = optimizer.weight_decay or 0.0
     steps, points = loss_points(view)
     return Present(
-        strength=_strength(view, shrunk), since_step=0,
+        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location, of_value=True,
-        title=f"the weight decay of {number(decay)} has shrunk the weights to {percent(shrunk)} "
+        title=f"the weight decay of {number(strong)} has shrunk the weights to {percent(shrunk)} "
         f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
         "few per cent)",
         label="shrinks the weights faster than the loss makes them grow",
@@ -290,7 +296,7 @@ def _decay_present(
         ),
         remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
             OptimizerArgument(optimizer.name, "weight_decay", v)
-            for v in (1e-4, 1e-3, 1e-2, 0.0) if v < decay)),),
+            for v in (1e-4, 1e-3, 1e-2, 0.0) if v < strong)),),
     )
 
 
@@ -307,29 +313,32 @@ def _penalty(view: View) -> Verdict:
     shares = {term.name: float(np.median(values[:EARLY])) for term in terms
               if term.name in view[TERM_SHARE]
               and len(values := view[TERM_SHARE][term.name].finite.values)}
-    left = left_of_weights(view, optimizer)
+    left = decay.left_of_weights(view, optimizer)
     if not shares or not left:
         return Unknown("the gradient of the penalty on the weights was not measured",
                        (TERM_SHARE.name,))
     most = max(shares, key=lambda name: shares[name])
     shrunk = float(np.median(list(left.values())))
     strong, small = shares[most] >= view.limit(HALF), shrunk <= view.limit(SHRUNK)
-    if strong and not small and 2 * max(
-            view[WEIGHT_NORM][name].steps[-1] for name in left) < view.record.steps:
+    cost = decay.cost_of_penalties(view)
+    dear = cost is not None and cost >= view.limit(DEAR)
+    if strong and not (small or dear) and (cost is None or 2 * max(
+            view[WEIGHT_NORM][name].steps[-1] for name in left) < view.record.steps):
         return Unknown("the weights were not measured late enough to see what the penalty on them "
                        "came to", ("a run with --overhead 1",))
-    if not (strong and small):
+    if not (strong and (small or dear)):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the penalty on them "
                       f"starts with {percent(shares[most])} of the gradient")
     term = next(term for term in terms if term.name == most)
     return Present(
-        strength=_strength(view, shrunk), since_step=0,
+        strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=term.location or term.sum_location,
-        title=f"the penalty on the weights has shrunk them to {percent(shrunk)} of their norm: it "
-        f"starts with {percent(shares[most])} of the gradient",
+        title=(f"the penalty on the weights has shrunk them to {percent(shrunk)} of their norm" if
+               small else f"the penalty on the weights adds {percent(cost or 0.0)} to the loss of "
+               "the data") + f": it starts with {percent(shares[most])} of the gradient",
         label="weighs more than all that the data say",
         evidence=(
-            _shrinking(view, left),
+            *([_shrinking(view, left)] if small else []),
             measured(view, TERM_SHARE, most, view.limit(HALF),
                      "the penalty's share of the gradient, where it joins that of the other terms"),
         ),
@@ -377,8 +386,9 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM,
-          TERM_SHARE, LOSS_INPUT_DROPPED),
-    thresholds=(ANSWERS, DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, HEARD),
+          TERM_LOSS, TERM_SHARE, TERM_SKILL, LOSS_INPUT_DROPPED),
+    thresholds=(ANSWERS, DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, DEAR,
+                POOR_DATA, HEARD),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(
         Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,

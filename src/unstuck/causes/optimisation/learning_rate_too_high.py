@@ -87,6 +87,12 @@ WORSE = Threshold(
     "its own updates. It would be better off without training.",
     "calibrated on programs of the corpus",
 )
+HELD_UP = Threshold(
+    "held-up", 0.01,
+    "A loss that ends at its lowest and never was above its start has fallen all the way. Updates "
+    "that are too large throw it up and down by more than a hundredth of the constant's loss.",
+    "the noise of a batch alone is larger",
+)
 LOST = Threshold(
     "ground-lost", 0.1,
     "A run that ends above its own best level by a tenth of the loss of a constant prediction was "
@@ -197,7 +203,9 @@ def _detect(view: View) -> Verdict:
     if not (sustained or giant or suspicious):
         return Absent(f"the updates are small enough ({size})")
     jumped = signs.jump >= view.limit(JUMP)
-    worse = signs.excess >= view.limit(WORSE)
+    # A loss that only fell was not brought above a constant's by its updates.
+    worse = signs.excess >= view.limit(WORSE) and (
+        signs.jump > 1 or signs.lost > view.limit(HELD_UP))
     lost = signs.lost >= view.limit(LOST)
     found = view.record.fact(NonFinite)
     if found is not None and found.stage in DATA and not jumped:
@@ -379,7 +387,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
     uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, OUTPUT_GRADIENT, REACHED),
-    thresholds=(LARGE, GIANT, CUTTING, JUMP, WORSE, LOST, SUSPECT, RARE, SUNK),
+    thresholds=(HELD_UP, LARGE, GIANT, CUTTING, JUMP, WORSE, LOST, SUSPECT, RARE, SUNK),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(
         Effect.NON_FINITE, Effect.UNITS_DIE, Effect.UNITS_SATURATE,

@@ -220,7 +220,27 @@ class CutProbe(Probe):
                 found += self._between(b, None, self._line(b), last.recorded)
         own = [(file, node) for file, node in found if self._places.get(
             expression_at(file, node, self._sites.keeps_text), optimizer) == optimizer]
+        if not found and last.stack and first.stack:
+            return self._in_called(last.stack, first.stack)
         return self._only(own), bool(found)
+
+    def _in_called(
+        self, last: tuple[Site, ...], first: tuple[Site, ...]
+    ) -> tuple[SourceLocation | None, bool]:
+        """The same in functions of the file that are called by name in between."""
+        pair = next(((a, b) for a, b in zip(last, first, strict=False) if a != b), None)
+        if pair is None or pair[0][0] != pair[1][0]:
+            return None, False
+        lines = range(self._line(pair[0]), self._line(pair[1]) + 1)
+        calls: dict[ast.Call, list[tuple[str, ast.expr]]] = {}
+        for call, file, node in self._in_helpers(pair[0]):
+            if call.lineno in lines:
+                calls.setdefault(call, []).append((file, node))
+        if len(calls) != 1:
+            return None, bool(calls)
+        (call, found), = calls.items()
+        return self._only(found) or expression_at(
+            found[0][0], call, self._sites.keeps_text), True
 
     def _inside(self, code: CodeType) -> tuple[SourceLocation | None, bool]:
         """What can cut in a layer: the only expression, else the one that holds all of them."""
@@ -242,23 +262,29 @@ class CutProbe(Probe):
         """The only expression that can cut in the innermost function of a call that has any, or
         calls one of the same file that has."""
         for site in stack:
-            found = list(self._between(site, None, None, True)) or list(self._in_helpers(site))
+            found = list(self._between(site, None, None, True)) or list(dict.fromkeys(
+                (file, node) for _, file, node in self._in_helpers(site)))
             if found:
                 return self._only(found)
         return None
 
-    def _in_helpers(self, site: Site) -> Iterator[tuple[str, ast.expr]]:
-        """Cutting expressions of the functions that a call site's function calls by name."""
+    def _in_helpers(self, site: Site) -> Iterator[tuple[ast.Call, str, ast.expr]]:
+        """Cutting expressions of the functions that a call site's function calls by name, each with
+        the call."""
         code = self._sites.code(site)
         tree = syntax_tree(code.co_filename)
         functions = [node for node in nodes_of(tree) if isinstance(node, ast.FunctionDef)
                      ] if tree is not None else []
-        names = {last_name(node.func) for function in functions if function.name == code.co_name
-                 for node in ast.walk(function) if isinstance(node, ast.Call)}
+        calls = [node for function in functions if function.name == code.co_name
+                 for node in ast.walk(function) if isinstance(node, ast.Call)]
         for function in functions:
-            if function.name in names and function.name != code.co_name:
-                yield from ((code.co_filename, node) for node in ast.walk(function)
-                            if isinstance(node, ast.expr) and _cuts(node))
+            if function.name == code.co_name:
+                continue
+            cutting = [node for node in ast.walk(function)
+                       if isinstance(node, ast.expr) and _cuts(node)]
+            for call in calls if cutting else ():
+                if last_name(call.func) == function.name:
+                    yield from ((call, code.co_filename, node) for node in cutting)
 
     def _only(self, found: list[tuple[str, ast.expr]]) -> SourceLocation | None:
         """The only one of some expressions that has none of the others within."""

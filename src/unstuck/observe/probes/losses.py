@@ -358,7 +358,6 @@ class LossProbe(Probe):
         if known is not None:
             self._lifetimes.follow(root, known.name, step)
         formula = formula or read_formula(root, self.output)
-        self.output = None
         if known is None:
             name = numbered(self._counts, "hand-written loss")
             fact = formula.fact(name, None)
@@ -376,6 +375,7 @@ class LossProbe(Probe):
                 known.fact, known.written = fact, False
         self._write(known, step)
         if formula.target is not None and formula.prediction is not None:
+            known.by_hand = formula
             known.constant.add((formula.prediction, formula.target), self._later, value)
             self._look(known, formula.prediction, formula.made_by, formula.target, step)
             self._write(known, step)

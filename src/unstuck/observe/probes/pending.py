@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.observe.later import Number
 from unstuck.observe.probes.constant import ConstantLoss
+from unstuck.observe.probes.formula import Formula
 from unstuck.observe.samples.batch import Batch
 from unstuck.record.thinning import Rows
 from unstuck.schema.facts.losses import Loss
@@ -22,6 +23,7 @@ class Known:
     written: bool = False
     reached: int = 0  # how often backward came to it
     looks: tuple[int, int] = (-1, 0)  # the last sampled step, and how often it was looked at then
+    by_hand: Formula | None = None  # of this backward pass, until it was taken
 
 
 @dataclass(slots=True)

@@ -64,10 +64,8 @@ class TailProbe(Probe):
         target, scores = target_among(function, args), args[0]
         if known is None or not is_plain(scores) or scores.grad_fn is None:
             return
-        if function in REGRESSION and _are_numbers(target) and scores.shape == target.shape:
-            open_ = known.name not in self._written and may_have_tail(target)
-            self._follow(known.name, scores.grad_fn, _Targets(
-                target.detach(), None, self._lengths(len(target)) if open_ else ()), 2)
+        if function in REGRESSION:
+            self._numbers(known.name, scores, scores.grad_fn, target)
         if not _are_classes(target):
             return
         shape = tuple(target.shape) if target.ndim == 2 else _steps(scores.grad_fn, target.numel())
@@ -78,9 +76,14 @@ class TailProbe(Probe):
                 1)
 
     def loss_differentiated(self, loss: torch.Tensor) -> None:
-        """Takes the classes that a hand-written loss picks of log-probabilities."""
+        """Takes what a hand-written loss wants: numbers, or the classes that it picks."""
         known = self._losses.known.get(("", self._sites.here()))
         if not self._moment.sampled or loss.grad_fn is None or known is None:
+            return
+        formula, known.by_hand = known.by_hand, None
+        if formula is not None and formula.function in REGRESSION and (
+                formula.made_by is not None and formula.prediction is not None):
+            self._numbers(known.name, formula.prediction, formula.made_by, formula.target)
             return
         for node in graph.walk(loss.grad_fn, NEAR):
             index = graph.saved(node, "index") if node.name() == "GatherBackward0" else None
@@ -88,6 +91,13 @@ class TailProbe(Probe):
                     index.ndim == 3 and index.shape[2] == 1):
                 self._follow(known.name, node, _Targets(index.squeeze(2), None), 2)
                 return
+
+    def _numbers(self, name: str, given: torch.Tensor, node: Any, target: Any) -> None:
+        """Takes the numbers that outputs, made by a node of the graph, are compared with."""
+        if _are_numbers(target) and given.shape == target.shape:
+            open_ = name not in self._written and may_have_tail(target)
+            self._follow(name, node, _Targets(
+                target.detach(), None, self._lengths(len(target)) if open_ else ()), 2)
 
     def _lengths(self, samples: int) -> tuple[torch.Tensor, ...]:
         """What the user's innermost frames hold that may be the lengths of a batch's samples: as

@@ -360,6 +360,7 @@ def write_weigh(edit: WeighTerm, record: Record, index: Index) -> list[Patch]:
         node = node.value  # of a term whose operation was not found, its line is known
     if not isinstance(node, ast.expr):
         raise Refused(Reason.UNKNOWN_FORM, "The term is not one expression.")
+    node = names.added(found.statement, node)
     return [Patch(edit, change.times(source, node, literal(edit.factor)), Form.FACTOR)]
 
 

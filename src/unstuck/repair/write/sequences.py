@@ -20,6 +20,7 @@ from unstuck.schema.edits import (
     ShiftTargets,
     literal,
 )
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import Reading
 
 
@@ -188,10 +189,19 @@ def write_causal(edit: AttendBackwards, record: Record, index: Index) -> list[Pa
 
 
 def write_without_padding(edit: LeaveOutPadding, record: Record, index: Index) -> list[Patch]:
-    """At the call of the loss: both of what it compares, where the target is a real one."""
+    """At the call of the loss, or the difference: both of what it compares, at real targets."""
     found = index.at(edit.at, "the loss")
-    source, call = found.source, found.call
-    output, target = (change.argument(call, *each) for each in (("input", 0), ("target", 1)))
+    source = found.source
+    output: ast.expr | None
+    target: ast.expr | None
+    if isinstance(found.node, ast.BinOp) and isinstance(found.node.op, ast.Sub):
+        loss = next((each for each in record.facts(Loss) if each.location == edit.at), None)
+        output, target = found.node.left, found.node.right
+        if loss is not None and loss.input_first is False:
+            output, target = target, output
+    else:
+        output, target = (change.argument(found.call, *each)
+                          for each in (("input", 0), ("target", 1)))
     if output is None or not isinstance(target, ast.Name | ast.Attribute):
         raise Refused(Reason.UNKNOWN_FORM, "The loss is not given its targets by a name.")
     real = f"[{source.code(target)} != {literal(edit.value)}]"

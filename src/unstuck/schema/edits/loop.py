@@ -133,7 +133,7 @@ class KeepGraph(Edit):
         return "leave out what cuts the graph"
 
     def code(self) -> str:
-        return "x  # in place of x.detach()"
+        return "y = f(x)  # in torch all the way: no detach(), .data, item() or numpy()"
 
 
 @dataclass(frozen=True, slots=True)
