@@ -112,6 +112,7 @@ EDITS = [
     edits.DetachState(None),
     edits.IgnorePaddedSteps(None, None, 0, 0.0),
     edits.MoveChannels((3, 16, 16)),
+    edits.MoveChannels((3, 16, 16), AT),
 ]
 
 

@@ -193,8 +193,8 @@ def _permuted(view: View) -> Remedy:
         return Remedy("permute the axes", Safety.ADVICE, advice=advice,
                       code_text="x = x.permute(0, 3, 1, 2)  # in place of view/reshape")
     height, width = received.shape[2:] if received.shape[1] == channels else received.shape[1:3]
-    return Remedy("permute the axes", Safety.SAFE, (MoveChannels((channels, height, width)),),
-                  advice=advice)
+    edit = MoveChannels((channels, height, width), nearest(input_steps(view), StepKind.SHAPED))
+    return Remedy("permute the axes", Safety.SAFE, (edit,), advice=advice)
 
 
 CAUSE = Cause(

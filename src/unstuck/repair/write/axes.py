@@ -46,14 +46,9 @@ def write_swap_axes(edit: SwapAxes, record: Record, index: Index) -> list[Patch]
 
 
 def write_move_channels(edit: MoveChannels, record: Record, index: Index) -> list[Patch]:
-    """The only reshape to these images, or to one, gets its axes in the order of the numbers."""
+    """The reshape to these images, or to one, gets its axes in the order of the numbers."""
     channels, height, width = edit.shape
-    calls = [Found(source, call) for name in _RESHAPING for source, call in index.calls(name)
-             if _ends_with(Found(source, call), edit.shape, index)]
-    if len(calls) != 1:
-        raise Refused(Reason.UNKNOWN_FORM, "No single view or reshape in the text makes images of "
-                      f"{channels} × {height} × {width}.")
-    found = calls[0]
+    found = _shaping(edit, index)
     tensor = _reshaped(found)
     one = len(_asked(found.call)) == 3  # a sample
     before = ", ".join([*([] if one else ["-1"]), *map(str, (height, width, channels))])
@@ -63,6 +58,21 @@ def write_move_channels(edit: MoveChannels, record: Record, index: Index) -> lis
     else:
         turned = ".swapaxes(0, 2).swapaxes(1, 2)" if one else ".swapaxes(1, 3).swapaxes(2, 3)"
     return [Patch(edit, _in_its_place(found, tensor, f".reshape({before}){turned}"), Form.DATA)]
+
+
+def _shaping(edit: MoveChannels, index: Index) -> Found:
+    """The reshape that images pass through last, else the only one in the text to their shape."""
+    if edit.at is not None:
+        last = index.at(edit.at, "the reshape")
+        if isinstance(last.node, ast.Call) and names.called(last.call) in _RESHAPING and (
+                len(_asked(last.call)) in (3, 4)):
+            return last
+    calls = [Found(source, call) for name in _RESHAPING for source, call in index.calls(name)
+             if _ends_with(Found(source, call), edit.shape, index)]
+    if len(calls) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "No single view or reshape in the text makes images of "
+                      "{} × {} × {}.".format(*edit.shape))
+    return calls[0]
 
 
 def _asked(call: ast.Call) -> list[ast.expr]:
@@ -93,8 +103,13 @@ def _number(index: Index, source: Source, node: ast.expr) -> int | None:
 
 
 def _is_tensor(index: Index, found: Found) -> bool:
-    """Whether what is reshaped is surely a tensor: by a view, or in a class with a forward pass."""
+    """Whether what is reshaped is surely a tensor: by a view, in a class with a forward pass, or
+    where torch makes it."""
     if names.called(found.call) == "view":
+        return True
+    origin = hop(index, found.source, _reshaped(found))
+    if origin is not None and any(names.dotted(each.func).startswith("torch.")
+                                  for each in ast.walk(origin.node) if isinstance(each, ast.Call)):
         return True
     outer = found.source.class_of(found.call)
     return outer is not None and index.forward_of(outer.name) is not None

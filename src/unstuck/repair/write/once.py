@@ -31,7 +31,7 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
     held = names.dotted(statement.targets[0])
     loop = outermost(source, found.node)
     if loop is None and _is_method(source, source.function(found.node)):
-        return [Patch(edit, _in_constructor(found, statement, held), Form.STATEMENT)]
+        return [Patch(edit, _in_another_method(found, statement, held), Form.STATEMENT)]
     if "." in held and loop is None:
         raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name of its own where it is "
                       "constructed.")
@@ -83,25 +83,22 @@ def _is_method(source: Source, function: Function | None) -> bool:
                         for each in function.decorator_list))
 
 
-def _in_constructor(found: Found, statement: ast.Assign, held: str) -> tuple[Splice, ...]:
-    """At the end of a class's constructor, where all that it needs is an attribute from there."""
+def _in_another_method(found: Found, statement: ast.Assign, held: str) -> tuple[Splice, ...]:
+    """At the end of a class's constructor, where all that it needs is an attribute from there; else
+    of the one other method that sets such attributes."""
     source, function = found.source, found.source.function(found.node)
     outer = source.class_of(found.node)
     assert function is not None
     assert outer is not None
     own = function.args.args[0].arg
-    constructor = next(iter(methods(outer, "__init__")), None)
-    if constructor is None or constructor is function or not constructor.args.args:
-        raise Refused(Reason.UNKNOWN_FORM, "The class that builds the optimizer in a method has no "
-                      "constructor of its own.")
     if _schedulers(source, statement, held):
         raise Refused(Reason.UNKNOWN_FORM, "A scheduler is built with the optimizer each time.")
     for name in sorted(_names_read(statement.value) - {own}):
         if names.bindings(source, function, name):
             raise Refused(Reason.UNKNOWN_FORM, f"The optimizer needs {name}, which only "
                           f"{function.name} knows.")
-    _check_attributes(outer, constructor, statement.value, own)
-    first = constructor.args.args[0].arg
+    place = _place(outer, function, statement.value, own)
+    first = place.args.args[0].arg
     start, end = source.span(statement.value)
     code = apply(source.text[start:end], [
         Splice(source.name, left - start, right - start, first)
@@ -112,8 +109,35 @@ def _in_constructor(found: Found, statement: ast.Assign, held: str) -> tuple[Spl
         taken = {node.attr for node in ast.walk(outer) if isinstance(node, ast.Attribute)}
         attribute = held if held not in taken and not methods(outer, held) else f"kept_{held}"
         use = change.replace(source, statement.value, f"{own}.{attribute}")
-    line = f"{first}.{attribute} = {code}"
-    return (*change.at_end(source, constructor.body, line), *use)
+    line, last = f"{first}.{attribute} = {code}", place.body[-1]
+    built = (change.before(source, last, line) if isinstance(last, ast.Return)
+             else change.at_end(source, place.body, line))
+    return (*built, *use)
+
+
+def _place(outer: ast.ClassDef, function: Function, value: ast.expr, own: str) -> Function:
+    """The method behind which all attributes that an expression needs are set for good.
+
+    Raises:
+        Refused: there is none.
+    """
+    others = [each for each in outer.body if isinstance(each, Function)
+              and each is not function and each.args.args]
+    constructor = [each for each in others if each.name == "__init__"]
+    refused: Refused | None = None
+    for place in (*constructor, *(each for each in others if each not in constructor)):
+        if place not in constructor and not any(
+                isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+                for node in ast.walk(place)):
+            continue
+        try:
+            _check_attributes(outer, [*constructor, place], value, own)
+        except Refused as why:
+            refused = refused or why
+        else:
+            return place
+    raise refused or Refused(Reason.UNKNOWN_FORM, "The class that builds the optimizer in a method "
+                             "has no constructor of its own.")
 
 
 def _of_self(value: ast.expr, own: str) -> list[ast.Name]:
@@ -128,9 +152,9 @@ def _names_read(value: ast.expr) -> set[str]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
-def _check_attributes(outer: ast.ClassDef, constructor: Function, value: ast.AST, own: str,
+def _check_attributes(outer: ast.ClassDef, makers: list[Function], value: ast.AST, own: str,
                       seen: frozenset[str] = frozenset()) -> None:
-    """Refuses attributes that the constructor does not set, or that something sets again."""
+    """Refuses attributes that these methods do not set, or that something sets again."""
     for node in ast.walk(value):
         if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
                 and node.value.id == own and isinstance(node.ctx, ast.Load)):
@@ -138,14 +162,14 @@ def _check_attributes(outer: ast.ClassDef, constructor: Function, value: ast.AST
         called = methods(outer, node.attr)
         if called:
             if node.attr not in seen and called[0].args.args:
-                _check_attributes(outer, constructor, called[0], called[0].args.args[0].arg,
+                _check_attributes(outer, makers, called[0], called[0].args.args[0].arg,
                                   seen | {node.attr})
             continue
         given = [each for method in outer.body if isinstance(method, Function)
                  for each in ast.walk(method) if isinstance(each, ast.Attribute)
                  and each.attr == node.attr and not isinstance(each.ctx, ast.Load)]
-        early = [each for each in ast.walk(constructor) if each in given]
-        if not early or len(early) < len(given):
+        early = [each for maker in makers for each in ast.walk(maker) if each in given]
+        if not early or len(set(early)) < len(given):
             raise Refused(Reason.UNKNOWN_FORM, f"The optimizer needs {own}.{node.attr}, which is "
                           "not set by the constructor alone.")
 

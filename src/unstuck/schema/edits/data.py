@@ -234,9 +234,13 @@ class SwapAxes(Edit):
 
 @dataclass(frozen=True, slots=True)
 class MoveChannels(Edit):
-    """Move the channels of images to the front, in place of a reshape to channels first."""
+    """Move the channels of images to the front, in place of a reshape to channels first.
+
+    `at` is the last place where the images get a shape, if it is known.
+    """
 
     shape: tuple[int, int, int]  # channels, height, width
+    at: SourceLocation | None = None
 
     def words(self) -> str:
         return "move the channels to the front instead of reshaping the images"
