@@ -31,6 +31,7 @@ EDITS = [
     edits.TransformTogether(None),
     edits.SortClasses(),
     edits.ShuffleFirst(),
+    edits.PrepareAlike((), (), "x_val"),
     edits.FillWithMedian(),
     edits.OneLoader(),
     edits.ZeroGrad("SGD", early=True),
@@ -112,7 +113,6 @@ EDITS = [
     edits.DetachState(None),
     edits.IgnorePaddedSteps(None, None, 0, 0.0),
     edits.MoveChannels((3, 16, 16)),
-    edits.MoveChannels((3, 16, 16), AT),
 ]
 
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import last, train_loss_at_the_end
-from unstuck.measures.origins import GIVEN, held_out_steps, input_steps, nearest
+from unstuck.measures.origins import COMPUTED, GIVEN, Steps, held_out_steps, input_steps, nearest
 from unstuck.measures.samples import held_out, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety, ShuffleFirst
-from unstuck.schema.facts.calls import StepKind
+from unstuck.schema.edits import PrepareAlike, Remedy, Safety, ShuffleFirst
+from unstuck.schema.facts.calls import CallRole, ModelCall, StepKind
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -251,6 +251,25 @@ def _location(view: View, where: Kept) -> SourceLocation | None:
     return made or nearest(own, StepKind.CALLED) or where.location
 
 
+def _alike(view: View) -> PrepareAlike:
+    """What is done to training inputs, and to held-out ones, and not to the others."""
+    trained, held_out = input_steps(view), held_out_steps(view)
+    call = next((each for each in view.record.facts(ModelCall)
+                 if each.role is CallRole.HELD_OUT and each.steps == held_out), None)
+    shared = {each.location for each in trained} & {each.location for each in held_out}
+
+    def alone(steps: Steps, kinds: frozenset[StepKind]) -> tuple[SourceLocation, ...]:
+        return tuple(each.location for each in steps
+                     if each.kind in kinds and each.location not in shared)
+
+    wrapped = frozenset({StepKind.WRAPPED})
+    built = [each for steps in (trained, held_out) for each in alone(steps, wrapped)[:1]]
+    return PrepareAlike(
+        alone(trained, COMPUTED), alone(held_out, GIVEN | wrapped),
+        call.variable.name if call is not None and call.variable is not None else None,
+        (built[0], built[1]) if len(built) > 1 else None)
+
+
 def _present(view: View, found: _Difference, where: Kept) -> Present:
     gap = _gap(view)
     harmless = gap is not None and not gap >= view.limit(GAP)
@@ -278,7 +297,7 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
             *_gap_evidence(view, gap, step),
         ),
         remedies=(
-            Remedy("preprocess both sets alike", Safety.ADVICE,
+            Remedy("preprocess both sets alike", Safety.SAFE, (_alike(view),),
                    advice="apply the same preprocessing to both sets, with the mean and standard "
                    "deviation of the training set",
                    code_text="mean, std = x_train.mean(0), x_train.std(0)\n"

@@ -34,6 +34,27 @@ class NormaliseTargets(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareAlike(Edit):
+    """Prepare held-out inputs as training inputs are.
+
+    `trained` are the places that make other numbers of training inputs only, `held_out` those of
+    held-out inputs only, the last first. `variable` holds the held-out inputs, if it is known.
+    `built` are the places that make a data set of the ones, and of the others.
+    """
+
+    trained: tuple[SourceLocation, ...]
+    held_out: tuple[SourceLocation, ...]
+    variable: str | None = None
+    built: tuple[SourceLocation, SourceLocation] | None = None
+
+    def words(self) -> str:
+        return "prepare the held-out inputs as the training inputs"
+
+    def code(self) -> str:
+        return "x_train = scaler.fit_transform(x_train)\nx_val = scaler.transform(x_val)"
+
+
+@dataclass(frozen=True, slots=True)
 class ShuffleFirst(Edit):
     """Put the samples in a random order before they are split into two sets."""
 

@@ -1,0 +1,161 @@
+"""Held-out inputs prepared as the training inputs are."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import constructor
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Patch
+from unstuck.repair.text import Splice, apply
+from unstuck.schema.edits import PrepareAlike
+
+# What these make of the training inputs is what the held-out ones are prepared with, too.
+_STATISTICS = ("mean", "std", "var", "median", "min", "max", "amin", "amax", "quantile", "norm")
+_FITS = "fit_transform"
+
+
+def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]:
+    """A scaler that is fitted twice is fitted once; what is missing is written beside it."""
+    trained, held_out = ([index.at(each, "the preprocessing") for each in places]
+                         for places in (edit.trained, edit.held_out))
+    again = [(one, other) for one in trained for other in held_out
+             if _fits(one) and _fits(other) and _scaler(one) == _scaler(other)]
+    if again:
+        return [Patch(edit, tuple(splice for _, other in again
+                                  for splice in _only_transforms(other)), Form.DATA)]
+    if edit.built is not None:
+        splices = _arguments(index, *(index.at(each, "the data set") for each in edit.built))
+        if splices:
+            return [Patch(edit, splices, Form.DATA)]
+    variable = edit.variable or next(
+        (each for found in reversed(held_out) if (each := _given(found)) is not None), None)
+    if not trained or variable is None:
+        raise Refused(Reason.UNKNOWN_FORM, "What prepares the training inputs alone, or which "
+                      "variable holds the held-out inputs, is not known.")
+    written: list[Splice] = []
+    for found in reversed(trained):
+        given = _given(found)
+        taken = next((each for each in held_out if _given(each) == variable), None)
+        if given is not None and taken is not None and given != _target(found):
+            written += _within(found, given, taken, variable)
+        else:
+            written += _beside(found, variable)
+    return [Patch(edit, tuple(written), Form.DATA)]
+
+
+def _fits(found: Found) -> bool:
+    return isinstance(found.node, ast.Call) and names.called(found.node) == _FITS
+
+
+def _scaler(found: Found) -> str:
+    """The object that is fitted; empty if it has no name."""
+    function = found.call.func
+    return names.dotted(function.value) if isinstance(function, ast.Attribute) else ""
+
+
+def _only_transforms(found: Found) -> tuple[Splice, ...]:
+    if not _scaler(found):
+        raise Refused(Reason.UNKNOWN_FORM, "The scaler that is fitted has no name.")
+    return change.replace(found.source, found.call.func, f"{_scaler(found)}.transform")
+
+
+def _given(found: Found) -> str | None:
+    """The variable that a call is given first."""
+    given = found.node.args[:1] if isinstance(found.node, ast.Call) else []
+    return given[0].id if given and isinstance(given[0], ast.Name) else None
+
+
+def _arguments(index: Index, trained: Found, held_out: Found) -> tuple[Splice, ...]:
+    """What only the data set of training is given, and a transform that it is given of its own."""
+    source = held_out.source
+    if not (isinstance(trained.node, ast.Call) and isinstance(held_out.node, ast.Call)) or (
+            names.dotted(trained.node.func) != names.dotted(held_out.node.func)):
+        return ()
+    made = constructor(index, names.called(trained.node))
+    declared = [each.arg for each in made[1].args.args][1:] if made is not None else []
+    ours, theirs = (_passed(each, declared) for each in (trained.node, held_out.node))
+    splices: list[Splice] = []
+    for name, value in ours.items():
+        if isinstance(value, ast.Constant | ast.Subscript) or not _is_known(held_out, value):
+            continue
+        code, other = trained.source.code(value), theirs.get(name)
+        if other is None:
+            splices += change.set_argument(source, held_out.call, name, code)
+        elif "transform" in name and source.code(other) != code:
+            splices += change.replace(source, other, code)
+    return tuple(splices)
+
+
+def _passed(call: ast.Call, declared: list[str]) -> dict[str, ast.expr]:
+    """The arguments of a call by their names, as far as they are known."""
+    return {**dict(zip(declared, call.args, strict=False)),
+            **{each.arg: each.value for each in call.keywords if each.arg}}
+
+
+def _is_known(found: Found, value: ast.expr) -> bool:
+    """Whether all names of an expression of another place are known here, too."""
+    return all(names.resolve(found.source, found.node, each.id)
+               for each in ast.walk(value) if isinstance(each, ast.Name))
+
+
+def _target(found: Found) -> str | None:
+    """The variable that a statement gives a value."""
+    target = found.statement.targets[0] if isinstance(found.statement, ast.Assign) else None
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _for(found: Found, own: list[ast.Name], variable: str) -> str:
+    """The expression with another variable at some places, and with a scaler as it was fitted."""
+    source, start = found.source, found.source.span(found.node)[0]
+    put = {source.span(each): variable for each in own}
+    if _fits(found):
+        if not _scaler(found):
+            raise Refused(Reason.UNKNOWN_FORM, "The scaler that is fitted has no name.")
+        put[source.span(found.call.func)] = f"{_scaler(found)}.transform"
+    return apply(source.code(found.node), [
+        Splice(source.name, left - start, right - start, text)
+        for (left, right), text in sorted(put.items())])
+
+
+def _within(found: Found, given: str, taken: Found, variable: str) -> tuple[Splice, ...]:
+    """What a call makes of training inputs, around the held-out ones where they are taken."""
+    source, place = found.source, taken.call.args[0]
+    if taken.source is not source or source.span(place)[0] < source.span(found.node)[0] or (
+            source.function(place) is not source.function(found.node)):
+        raise Refused(Reason.UNKNOWN_FORM, "The held-out inputs are taken before, or elsewhere.")
+    own = [each for each in ast.walk(found.node) if isinstance(each, ast.Name) and each.id == given]
+    return change.replace(source, place, _for(found, own, variable))
+
+
+def _beside(found: Found, variable: str) -> tuple[Splice, ...]:
+    """The statement that prepares training inputs, for the held-out ones.
+
+    It comes in front where it needs the training inputs as they were.
+    """
+    source, statement = found.source, found.statement
+    bound = [each for each in names.resolve(source, statement, variable)
+             if isinstance(each.node, ast.expr | ast.stmt)
+             and source.span(each.node)[0] < source.span(statement)[0]]
+    own = [each for each in ast.walk(found.node)
+           if isinstance(each, ast.Name) and each.id == _target(found)]
+    if not own or not bound:
+        raise Refused(Reason.UNKNOWN_FORM, "The statement that prepares the training inputs does "
+                      "not give their variable a new value beside that of the held-out inputs.")
+    plain = [each for each in own if not _is_described(source.parents.get(each), each)]
+    place = change.after if len(plain) == len(own) else change.before
+    return place(source, statement, f"{variable} = {_for(found, plain, variable)}")
+
+
+def _is_described(parent: ast.AST | None, node: ast.Name) -> bool:
+    """Whether a name stands where a statistic of it is taken."""
+    if isinstance(parent, ast.Attribute):
+        return parent.attr in _STATISTICS
+    return isinstance(parent, ast.Call) and node in parent.args and (
+        names.called(parent) in _STATISTICS)
+
+
+WRITERS = {PrepareAlike: write_alike}
