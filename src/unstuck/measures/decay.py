@@ -69,8 +69,8 @@ def cost_of_penalties(view: View) -> float | None:
     """What penalties on the weights add to the loss at the end, over what the data add to it.
 
     The square of weights that are one per cent larger costs two per cent more, so at rest the data
-    would gain as much: to first order, a cost of half the loss is what doubling the weights is
-    worth. None if other terms are not known.
+    would gain as much: to first order, what the penalty costs is what weights that are half as
+    large again are worth. None if other terms are not known.
     """
     terms = view.record.facts(LossTerm)
     ends = _ends(view, TERM_LOSS)

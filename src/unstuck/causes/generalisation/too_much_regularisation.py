@@ -96,13 +96,13 @@ ANSWERS = Threshold(
 )
 DEAR = Threshold(
     "cost-of-the-penalty", 0.5,
-    "The penalty adds half as much to the loss as the data do. At rest the data would gain that "
-    "much, to first order, if the weights were twice as large.",
+    "The penalty adds half as much to the loss as the data do. Where training has plateaued, the "
+    "data would gain that much, to first order, if the weights were half as large again.",
     "a penalty that only keeps weights small adds a few per cent",
 )
 POOR_DATA = Threshold(
     "skill-beside-a-penalty", 0.75,
-    "A network that does without a penalty rests with less than a quarter of a constant's loss.",
+    "A network that learns well comes down to a quarter of a constant's loss and less.",
     "what counts as short of the aim elsewhere",
 )
 HEARD = Threshold(

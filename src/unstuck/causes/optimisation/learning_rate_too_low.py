@@ -105,9 +105,9 @@ OFF = Threshold(
 
 STANDING = Threshold(
     "rate-beside-others", 0.01,
-    "A parameter group with a hundredth of the rate of another one stands still beside it. Where "
-    "weights were trained before, a tenth is usual.",
-    "Howard and Ruder 2018 divide the rate of each layer by 2.6",
+    "A parameter group with a hundredth of the learning rate of another one stands still beside "
+    "it. Where weights were trained before, a tenth is usual.",
+    "Howard and Ruder 2018 divide the learning rate by 2.6 from layer to layer",
 )
 
 
@@ -361,7 +361,8 @@ CAUSE = Cause(
         "weights have already travelled. If the updates are not that small but the gradient that "
         "successive batches have in common is nearly as strong at the end as at the start, then "
         "larger steps or more of them would have helped, and the finding names both. A parameter "
-        "group of random weights is judged by itself if its rate is a hundredth of another's.",
+        "group of random weights is judged by itself if its learning rate is a hundredth of "
+        "another's.",
         limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
         "there. A learning rate that is too low by a factor of three looks like slow learning. "
         "Only a second run with a higher learning rate can distinguish the two.",
