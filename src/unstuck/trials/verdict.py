@@ -24,7 +24,7 @@ from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknow
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
 from unstuck.trials.trial import Ended
-from unstuck.trials.yardstick import CONSTANT, Spread, Yardstick, measure
+from unstuck.trials.yardstick import CONSTANT, Spread, Yardstick, measure, printed
 from unstuck.words import joined, lowered
 
 LEAST_GAIN = 0.05  # of the yardstick; a difference below it is no difference
@@ -137,10 +137,14 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
                          "be compared")
     gain, least = _gain(control, treated, spread)
     repaired = control.ended.crashed and not treated.ended.crashed
-    better = repaired or _healed(control, treated) or (gain is not None and gain > least)
+    shown = printed(control.ended.output, treated.ended.output)
+    # Of losses of two kinds little can be said; then the program's own score is heard as well.
+    told = shown is not None and shown.halves and judged_by(control, treated) in (None, "targets")
+    better = repaired or _healed(control, treated) or told or (gain is not None and gain > least)
     # Against the untrained model another loss may look worse and be none.
+    # Nor is it worse if the score that the program itself prints gets better.
     worse = not (better or flattering) and gain is not None and gain < -least and (
-        _alike(control, treated))
+        _alike(control, treated)) and not (shown is not None and shown.gains)
     before = dict(control.diagnosis.verdicts)
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]

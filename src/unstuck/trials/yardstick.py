@@ -177,6 +177,14 @@ class Printed:
         before, after = self.numbers
         return after > before if _MEANT[0].search(self.name) else not after >= before
 
+    @property
+    def halves(self) -> bool:
+        """Whether a loss is at most half as high, or a score lacks at most half as much."""
+        before, after = self.numbers
+        if _MEANT[0].search(self.name):
+            return before < after <= 1 and 1 - after <= (1 - before) / 2
+        return 0 <= after <= before / 2
+
 
 def printed(control: str, treated: str) -> Printed | None:
     """The most telling number that both outputs end with; None without lines of the same form."""

@@ -14,7 +14,7 @@ from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path
 from unstuck.repair.plain_weights import WEIGHTED, drawn_anew
 from unstuck.repair.text import Function, Splice
 from unstuck.schema.edits import DefaultInitialisation, InitialiseLayer
-from unstuck.schema.facts.models import STAND_IN, Initialisation, Model
+from unstuck.schema.facts.models import STAND_IN, Initialisation, Layer, Model
 
 
 def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> list[Patch]:
@@ -34,10 +34,10 @@ def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> lis
     name, needs = spell(index, near.source, f"torch.nn.init.{edit.scheme}")
     zeros, more = spell(index, near.source, "torch.nn.init.zeros_")
     lines: list[str] = []
-    if edit.layer:
+    if edit.layer or any(_matrix(record, layer) != "weight" for layer in layers):
         for layer in layers:
             path = path_of(record, model, layer, held)
-            lines.append(f"{name}({path}.weight)")
+            lines.append(f"{name}({path}.{_matrix(record, layer)})")
             if any(each.endswith("bias") for each in layer.parameters):
                 lines.append(f"{zeros}({path}.bias)")
     else:
@@ -53,6 +53,14 @@ def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> lis
     put = change.after if late else change.before
     return [Patch(edit, put(near.source, near.statement, code), Form.STATEMENT,
                   tuple(dict.fromkeys((*needs, *more))))]
+
+
+def _matrix(record: Record, layer: Layer) -> str:
+    """What a layer calls its weights: those of the program's own may have another name."""
+    known = record.parameters()
+    own = [name.rpartition(".")[2] for name in layer.parameters
+           if name in known and len(known[name].shape) > 1]
+    return own[0] if len(own) == 1 else "weight"
 
 
 def _refuse() -> Model:
