@@ -152,6 +152,7 @@ def test_what_a_budget_cannot_decide_is_unproven_and_has_a_price(
     assert trial is not None
     assert trial.verdict == "unproven"
     assert needed in trial.says
+    assert told.findings[0].remedies[0].diff is not None  # what could be tried is shown
     assert to_dict(told)["price"]["budget"] == pytest.approx(price.budget)
 
 

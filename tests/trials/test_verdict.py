@@ -144,6 +144,16 @@ def test_the_number_that_a_user_looks_at(
     assert printed(control, treated) == found
 
 
+@pytest.mark.parametrize(("name", "before", "after", "halves"), [
+    ("test RMSE", "120", "19.8", True), ("val loss", "1.0", "0.6", False),
+    ("val acc", "0.5", "0.8", True), ("val acc", "0.8", "0.85", False),
+    ("r2", "-3.5", "0.97", True), ("test mae", "0.5", "-1", False)])
+def test_when_a_printed_number_lacks_half_as_much(
+    name: str, before: str, after: str, halves: bool
+) -> None:
+    assert Printed(name, before, after).halves is halves
+
+
 @pytest.mark.parametrize(("control", "treated", "says"), [
     ("accuracy 0.91", "accuracy 0.93", "accuracy 0.91 → 0.93"),
     ("accuracy 0.985", "accuracy 0.951",

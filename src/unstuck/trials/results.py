@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from unstuck.judge.catalogue import find
 from unstuck.judge.severity import severity_of
 from unstuck.repair.compose import Overlay, unified_diff
+from unstuck.repair.diffs import with_diffs
 from unstuck.rules.cause import Harm
 from unstuck.schema.findings import Diagnosis, Finding, Present, Severity, TrialResult
 from unstuck.trials.doses import dose_of
@@ -53,11 +54,20 @@ def with_trials(found: Repair, root: str | None, seconds: float) -> Diagnosis:
             if each.trial is None and (each.cause in planned or not _shown(each, found))
             else each for each in findings)
     if not found.kept:
-        return replace(before, findings=findings)
+        return _with_untried(replace(before, findings=findings), found, root)
     first = found.kept[0].candidate.cause
     if found.proven or found.confirmed is None:
         findings = _settled(first, findings, found, root, seconds)
     return replace(before, findings=tuple(sorted(findings, key=lambda each: each.cause != first)))
+
+
+def _with_untried(diagnosis: Diagnosis, found: Repair, root: str | None) -> Diagnosis:
+    """The diagnosis with the changes that no trial has shown anything of, as they could be made."""
+    assert found.control.record is not None
+    written = with_diffs(diagnosis, found.control.record, root).findings
+    return replace(diagnosis, findings=tuple(
+        new if old.trial is None or old.trial.verdict == TrialVerdict.UNPROVEN else old
+        for old, new in zip(diagnosis.findings, written, strict=True)))
 
 
 def _shown(finding: Finding, found: Repair) -> bool:
