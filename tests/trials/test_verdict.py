@@ -152,6 +152,7 @@ def test_when_a_printed_number_lacks_half_as_much(
     name: str, before: str, after: str, halves: bool
 ) -> None:
     assert Printed(name, before, after).halves is halves
+    assert Printed(name, before, after).is_score is ("loss" not in name)
 
 
 @pytest.mark.parametrize(("control", "treated", "says"), [

@@ -138,6 +138,7 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     gain, least = _gain(control, treated, spread)
     repaired = control.ended.crashed and not treated.ended.crashed
     shown = printed(control.ended.output, treated.ended.output)
+    shown = shown if shown is not None and shown.is_score else None
     # Of losses of two kinds little can be said; then the program's own score is heard as well.
     told = shown is not None and shown.halves and judged_by(control, treated) in (None, "targets")
     better = repaired or _healed(control, treated) or told or (gain is not None and gain > least)

@@ -178,6 +178,11 @@ class Printed:
         return after > before if _MEANT[0].search(self.name) else not after >= before
 
     @property
+    def is_score(self) -> bool:
+        """Whether it is no loss, which another loss function would count in other units."""
+        return re.search("loss|nll", self.name, re.IGNORECASE) is None
+
+    @property
     def halves(self) -> bool:
         """Whether a loss is at most half as high, or a score lacks at most half as much."""
         before, after = self.numbers

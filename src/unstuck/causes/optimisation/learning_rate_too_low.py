@@ -178,7 +178,8 @@ def _detect(view: View) -> Verdict:
 def _standing_group(view: View) -> Present | None:
     """A parameter group of random weights whose rate is next to nothing beside another's."""
     skill = view.outcome.skill
-    if skill is None or skill >= GOOD_SKILL or view.record is not view.record.siblings[0]:
+    later = any(each is view.record for each in view.record.siblings[1:])
+    if skill is None or skill >= GOOD_SKILL or later:
         return None  # an earlier training may have left weights that are worth keeping
     updates = weight_updates(view)
     for optimizer in view.record.facts(Optimizer):

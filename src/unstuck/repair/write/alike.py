@@ -10,6 +10,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import constructor
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
+from unstuck.repair.places import free_name
 from unstuck.repair.text import Splice, apply
 from unstuck.schema.edits import PrepareAlike
 
@@ -22,11 +23,9 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
     """A scaler that is fitted twice is fitted once; what is missing is written beside it."""
     trained, held_out = ([index.at(each, "the preprocessing") for each in places]
                          for places in (edit.trained, edit.held_out))
-    again = [(one, other) for one in trained for other in held_out
-             if _fits(one) and _fits(other) and _scaler(one) == _scaler(other)]
-    if again:
-        return [Patch(edit, tuple(splice for _, other in again
-                                  for splice in _only_transforms(other)), Form.DATA)]
+    fitted, again = ([each for each in places if _fits(each)] for places in (trained, held_out))
+    if len(fitted) == len(again) == 1:
+        return [Patch(edit, _fitted_once(index, fitted[0], again[0]), Form.DATA)]
     if edit.built is not None:
         splices = _arguments(index, *(index.at(each, "the data set") for each in edit.built))
         if splices:
@@ -37,9 +36,9 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
         raise Refused(Reason.UNKNOWN_FORM, "What prepares the training inputs alone, or which "
                       "variable holds the held-out inputs, is not known.")
     written: list[Splice] = []
+    taken = next((each for each in held_out if _given(each) == variable), None)
     for found in reversed(trained):
         given = _given(found)
-        taken = next((each for each in held_out if _given(each) == variable), None)
         if given is not None and taken is not None and given != _target(found):
             written += _within(found, given, taken, variable)
         else:
@@ -57,10 +56,22 @@ def _scaler(found: Found) -> str:
     return names.dotted(function.value) if isinstance(function, ast.Attribute) else ""
 
 
-def _only_transforms(found: Found) -> tuple[Splice, ...]:
-    if not _scaler(found):
-        raise Refused(Reason.UNKNOWN_FORM, "The scaler that is fitted has no name.")
-    return change.replace(found.source, found.call.func, f"{_scaler(found)}.transform")
+def _fitted_once(index: Index, one: Found, other: Found) -> tuple[Splice, ...]:
+    """The scaler that was fitted to the training inputs, in the place of one that is fitted anew.
+
+    One without a name gets one where it is made.
+    """
+    source, made = one.source, one.call.func
+    if other.source is not source or source.function(other.node) is not source.function(
+            one.node) or source.span(other.node)[0] < source.span(one.node)[0] or (
+            not isinstance(made, ast.Attribute)):
+        raise Refused(Reason.UNKNOWN_FORM, "The two scalers are not fitted one after the other.")
+    name = _scaler(one)
+    named: tuple[Splice, ...] = ()
+    if not name:
+        name = free_name(index, source, "scaler")
+        named = change.replace(source, made.value, f"({name} := {source.code(made.value)})")
+    return (*named, *change.replace(source, other.call.func, f"{name}.transform"))
 
 
 def _given(found: Found) -> str | None:
