@@ -280,12 +280,12 @@ def _shrinking(view: View, left: dict[str, float]) -> Evidence:
 def _decay_present(
     view: View, optimizer: Optimizer, shrinking: Evidence, shrunk: float, pull: float
 ) -> Present:
-    strong = optimizer.weight_decay or 0.0
+    amount = optimizer.weight_decay or 0.0
     steps, points = loss_points(view)
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location, of_value=True,
-        title=f"the weight decay of {number(strong)} has shrunk the weights to {percent(shrunk)} "
+        title=f"the weight decay of {number(amount)} has shrunk the weights to {percent(shrunk)} "
         f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
         "few per cent)",
         label="shrinks the weights faster than the loss makes them grow",
@@ -296,7 +296,7 @@ def _decay_present(
         ),
         remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
             OptimizerArgument(optimizer.name, "weight_decay", v)
-            for v in (1e-4, 1e-3, 1e-2, 0.0) if v < strong)),),
+            for v in (1e-4, 1e-3, 1e-2, 0.0) if v < amount)),),
     )
 
 
