@@ -90,6 +90,7 @@ EDITS = [
     edits.SwitchMode("eval", None),
     edits.FollowMode(()),
     edits.KeepGraph(None),
+    edits.UseResult(None),
     edits.CreateGraph(None),
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),

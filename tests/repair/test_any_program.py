@@ -61,8 +61,8 @@ def edits_of(record: Record) -> Iterator[Edit]:
             yield edits.BatchFirst(layer.name)
         yield edits.InsertLayer("input", "BatchNorm1d(8)")
         yield from (edits.SwitchMode(mode, model.call_location) for mode in ("train", "eval"))
-        yield from (edits.KeepGraph(model.call_location), edits.KeepNumber(
-            model.call_location, True))
+        yield from (edits.KeepGraph(model.call_location), edits.UseResult(model.call_location),
+                    edits.KeepNumber(model.call_location, True))
     for loss in record.facts(Loss):
         yield from (edits.LossArgument(loss.location, which, by, "")
                     for which in ("input", "target")

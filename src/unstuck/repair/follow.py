@@ -121,12 +121,12 @@ def _attribute(index: Index, source: Source, node: ast.Attribute) -> Origin | No
     name = node.attr
     set_later = [(s, n) for s, n in index.nodes(ast.Assign) if isinstance(n, ast.Assign)
                  and any(isinstance(t, ast.Attribute) and t.attr == name for t in n.targets)]
-    own = isinstance(node.value, ast.Name) and node.value.id == "self"
-    if own:
-        outer = source.class_of(node)
-        mine = [(s, n) for s, n in set_later if s.class_of(n) is outer and outer is not None]
-        if len(mine) == 1 and len(set_later) == 1:
-            return Origin(source, mine[0][1].value, Form.CONSTANT)
+    outer = source.class_of(node)
+    if _is_own(source, node):
+        set_later = [(s, n) for s, n in set_later if s.class_of(n) is outer
+                     or not all(_is_own(s, t) for t in n.targets)]  # another class has its own
+        if len(set_later) == 1 and set_later[0][0].class_of(set_later[0][1]) is outer:
+            return Origin(source, set_later[0][1].value, Form.CONSTANT)
         if not set_later and outer is not None:
             return _field(source, outer, name)
         return None
@@ -149,6 +149,14 @@ def _attribute(index: Index, source: Source, node: ast.Attribute) -> Origin | No
     fields = [found for where, each in index.classes()
               if (found := _field(where, each, name)) is not None]
     return fields[0] if len(fields) == 1 and not _given(index, fields[0], name) else None
+
+
+def _is_own(source: Source, node: ast.expr) -> bool:
+    """Whether an expression is an attribute of the object whose method it stands in."""
+    function = source.function(node)
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (
+        source.class_of(node) is not None and function is not None and bool(function.args.args)
+        and node.value.id == function.args.args[0].arg)
 
 
 def _given(index: Index, field: Origin, name: str) -> bool:

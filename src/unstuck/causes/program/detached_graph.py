@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import thinned, weights
+from unstuck.measures.basics import succeeded, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import KeepGraph, PassThrough, Remedy, Safety
+from unstuck.schema.edits import KeepGraph, PassThrough, Remedy, Safety, UseResult
 from unstuck.schema.facts.models import STAND_IN, Cut, CutState, Flat, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -43,6 +43,9 @@ def _detect(view: View) -> Verdict:
     lone = _never_reached(view)
     if not cuts and lone:
         return _of_no_graph(view, lone)
+    unread = [(cut, lost) for cut, lost in cuts if cut.unread is not None]
+    if unread and not any(cut.seen for cut, _ in cuts if cut.unread is None):
+        return _left_unread(view, unread)
     if not cuts:
         return Absent("no layer that an optimizer should train is cut off from the loss")
     # Where several losses leave a part out, one should train it: that of the part's own optimizer.
@@ -168,6 +171,30 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
     )
 
 
+def _left_unread(view: View, found: list[tuple[Cut, list[Parameter]]]) -> Present:
+    """Layers are called, and the text does not use what comes of it."""
+    cut, lost = max(found, key=lambda each: weights(each[1]))
+    every = [p for p in view.record.parameters().values() if p.trainable]
+    names = [called(name) for name in dict.fromkeys(p.layer for p in lost)]
+    share = percent(weights(lost) / max(weights(every), 1))
+    kept = " or ".join(cut.unread or ())[:40]
+    label = f"nothing reads {kept}" if kept else "its result is not kept"
+    edit = UseResult(cut.location)
+    # A run that learns well may have no need of them.
+    well = succeeded(view.outcome)
+    return Present(
+        strength=0.45 if well else 0.85, certain=not well,
+        title=f"what comes out of {called(cut.layer)[:60]} is not used, so "
+        f"{joined(names)[:80]} ({share} of the weights) {'get' if len(names) > 1 else 'gets'} no "
+        "gradient",
+        since_step=int(view[REACHED][lost[0].name].steps[0]),
+        location=cut.location,
+        label=f"each turn replaces {kept} before it is read" if cut.turns else label,
+        evidence=_unreached(view, lost),
+        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),),
+    )
+
+
 def _without_graph(view: View, cut: Cut) -> Verdict:
     every = [p for p in view.record.parameters().values() if p.trainable]
     which = f"none of its {count(weights(every), 'trainable weight')}" if every else (
@@ -236,6 +263,7 @@ CAUSE = Cause(
         "received an input without a graph. No other loss of the run reaches the lost layers, and "
         "they never had a gradient. Or a layer is called several times in a row, each time with "
         "its own last output, which has lost its graph, and the loss uses the last call only. "
+        "Or the text never reads what a layer returns. "
         "Or the loss reaches layers only through an operation whose derivative is zero, such as "
         "rounding, and all their gradients are exactly zero.",
         limitations="A cut in one of several branches is not seen. If another loss trains the "

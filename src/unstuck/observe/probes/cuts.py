@@ -15,10 +15,12 @@ from torch.optim.optimizer import Optimizer
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
+from unstuck.observe.source.cutting import cutting, is_cutting
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
-from unstuck.observe.source.sites import Site, expression_at, syntax_tree
+from unstuck.observe.source.sites import Site, call_at, expression_at, syntax_tree
+from unstuck.observe.source.unread import Unread, returned, unread
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.models import Cut
 from unstuck.schema.places import SourceLocation
@@ -27,9 +29,6 @@ LEAFLESS = 3  # losses without a parameter that are no accident
 CALLS = 1_000  # layer calls of a step that are kept
 MOST_LOSSES = 3  # that may leave out a call before it is forgotten
 MOST_CUTS = 64
-_METHODS = frozenset({"detach", "detach_", "numpy", "item", "tolist", "argmax"})
-_FUNCTIONS = frozenset({"tensor", "as_tensor", "from_numpy", "argmax"})
-_MODES = frozenset({"no_grad", "inference_mode"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,15 @@ class _Cut:
     before: tuple[_Call, ...]
     after: _Call
     loss: str | None
+    unread: tuple[Site, Unread] | None = None  # the last call before, if nothing reads its result
 
 
 class CutProbe(Probe):
     """Follows layer calls once a loss was seen that misses parameters which an optimizer holds.
 
     A cut lies between two layers if none of those called before it is reached by the loss and the
-    first that is reached gets an input without a graph. A layer whose output is merely not used
-    does not look so.
+    first that is reached gets an input without a graph. Layers whose output the text does not use
+    have one of their own.
     """
 
     facts = (Cut,)
@@ -74,6 +74,7 @@ class CutProbe(Probe):
         self._leafless = 0  # losses in a row that reach no parameter of any kind
         self._learning = False  # the model under way was called with gradients on
         self._suspects = False  # the last loss missed a parameter
+        self._results: dict[Site, tuple[Unread | None, bool]] = {}
 
     def before_call(self, module: nn.Module) -> None:
         """Notes from where a model is called, with gradients on or off."""
@@ -122,6 +123,7 @@ class CutProbe(Probe):
             if p.requires_grad and id(p) in held and id(p) not in leaves
         }
         self._suspects = bool(missed)
+        calls = self._without_unread(calls, missed, self.loss_of(nodes))
         # What this loss leaves out another may be meant to reach, a generator's for instance.
         self._calls = [replace(call, losses=call.losses + 1) for call in calls
                        if missed.issuperset(call.own) and call.losses < MOST_LOSSES]
@@ -136,6 +138,49 @@ class CutProbe(Probe):
             ):
                 self._found.append(_Cut(tuple(before), call, self.loss_of(nodes)))
             return
+
+    def _without_unread(
+        self, calls: list[_Call], missed: set[int], loss: str | None
+    ) -> list[_Call]:
+        """The calls but those whose result nothing reads, which are noted."""
+        run: list[_Call] = []
+        left: list[_Call] = []
+        found: list[_Cut] = []
+        for call in calls:
+            result = self._result(call) if call.own and not call.losses and call.stack and (
+                call.recorded and missed.issuperset(call.own)) else None
+            run = [*run, call] if call.own and missed.issuperset(call.own) else (
+                run if not call.own else [])
+            if result is None:
+                left.append(call)
+                continue
+            # The calls of one statement, or of its turns, have one result.
+            if found and found[-1].unread is not None and found[-1].unread[1] == result[1]:
+                found.pop()
+            found.append(_Cut(tuple(run), call, loss, result))
+        self._found += found
+        return left
+
+    def _result(self, call: _Call) -> tuple[Site, Unread] | None:
+        """The call of a layer, or of what returns its result, whose result nothing reads."""
+        for site in reversed(call.stack):
+            if site not in self._results:
+                self._results[site] = self._read(site)
+            result, handed_on = self._results[site]
+            if result is not None:
+                return site, result
+            if not handed_on:
+                break
+        return None
+
+    def _read(self, site: Site) -> tuple[Unread | None, bool]:
+        """How the result of a call is left unread, and whether its function returns it."""
+        place, file = self._sites.location(site), self._sites.code(site).co_filename
+        tree = syntax_tree(file)
+        call = call_at(place, nodes_of(tree)) if place is not None and tree is not None else None
+        if tree is None or call is None:
+            return None, False
+        return unread(tree, call), returned(tree, call)
 
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """An optimizer uses the gradients of the losses so far."""
@@ -183,16 +228,19 @@ class CutProbe(Probe):
         self._written.add((first.name, optimizer))
         ends = next((call.ends for call in cut.before if call.ends is not None), None)
         location, seen = self._inside(ends) if ends is not None else (None, False)
-        if not seen:
+        if cut.unread is not None:
+            location, seen = self._sites.location(cut.unread[0]), True
+        elif not seen:
             location, seen = self._cutting(last, first, optimizer)
         if location is None and first.stack:
             location = self._sites.location(first.stack[-1])
         if location is not None:
             self._places.setdefault(location, optimizer)
         names = tuple(dict.fromkeys(call.name for call in cut.before if call.own))
+        result = (cut.unread[1].names, cut.unread[1].turns) if cut.unread is not None else ()
         self._writer.fact(Cut(
             numbered(self._names_used, first.name), names, location, seen, first.name, cut.loss,
-            optimizer), step)
+            optimizer, *result), step)
 
     # The expression that cuts -------------------------------------------------------------------
     def _cutting(
@@ -244,16 +292,16 @@ class CutProbe(Probe):
 
     def _inside(self, code: CodeType) -> tuple[SourceLocation | None, bool]:
         """What can cut in a layer: the only expression, else the one that holds all of them."""
-        found = list(self._of_code(code, None, None, True))
+        found = list(cutting(code, None, None, True))
         tree = syntax_tree(code.co_filename)
         if not found or tree is None:
             return None, False
         only = self._only(found)
         if only is not None:
             return only, True
-        cutting = [node for _, node in found]
+        parts = {node for _, node in found}
         whole = [node for node in ast.walk(tree) if isinstance(node, ast.expr)
-                 and set(cutting) <= set(ast.walk(node))]
+                 and parts <= set(ast.walk(node))]
         # The smallest comes last: what is walked later lies deeper.
         return (expression_at(code.co_filename, whole[-1], self._sites.keeps_text)
                 if whole else None), True
@@ -280,11 +328,11 @@ class CutProbe(Probe):
         for function in functions:
             if function.name == code.co_name:
                 continue
-            cutting = [node for node in ast.walk(function)
-                       if isinstance(node, ast.expr) and _cuts(node)]
-            for call in calls if cutting else ():
+            parts = [node for node in ast.walk(function)
+                     if isinstance(node, ast.expr) and is_cutting(node)]
+            for call in calls if parts else ():
                 if last_name(call.func) == function.name:
-                    yield from ((call, code.co_filename, node) for node in cutting)
+                    yield from ((call, code.co_filename, node) for node in parts)
 
     def _only(self, found: list[tuple[str, ast.expr]]) -> SourceLocation | None:
         """The only one of some expressions that has none of the others within."""
@@ -306,35 +354,7 @@ class CutProbe(Probe):
         self, site: Site, start: int | None, end: int | None, recorded: bool
     ) -> Iterator[tuple[str, ast.expr]]:
         """Cutting expressions of a call site's function between two lines, both included."""
-        return self._of_code(self._sites.code(site), start, end, recorded)
-
-    def _of_code(
-        self, code: CodeType, start: int | None, end: int | None, recorded: bool
-    ) -> Iterator[tuple[str, ast.expr]]:
-        tree = syntax_tree(code.co_filename)
-        if tree is None:
-            return
-        scope: ast.AST = tree
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == (
-                code.co_name
-            ) and min([node.lineno, *(d.lineno for d in node.decorator_list)]) == (
-                code.co_firstlineno
-            ):
-                scope = node
-                if not recorded:
-                    yield from ((code.co_filename, each) for each in node.decorator_list
-                                if _called(each) in _MODES)
-        for node in ast.walk(scope):
-            if isinstance(node, ast.expr):
-                if (start or 0) <= node.lineno <= (end or node.lineno) and _cuts(node):
-                    yield code.co_filename, node
-            elif isinstance(node, ast.With) and start is not None and not recorded and (
-                node.lineno <= start <= (node.end_lineno or start)
-            ):
-                for item in node.items:
-                    if _called(item.context_expr) in _MODES:
-                        yield code.co_filename, item.context_expr
+        return cutting(self._sites.code(site), start, end, recorded)
 
 
 def _address(tensor: torch.Tensor) -> int:
@@ -342,17 +362,3 @@ def _address(tensor: torch.Tensor) -> int:
         return int(tensor.data_ptr())
     except RuntimeError:  # a tensor without storage
         return 0
-
-
-def _called(node: ast.expr) -> str:
-    return last_name(node.func if isinstance(node, ast.Call) else node)
-
-
-def _cuts(node: ast.expr) -> bool:
-    if isinstance(node, ast.Attribute):
-        return node.attr == "data"
-    if not isinstance(node, ast.Call):
-        return False
-    if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
-        return True
-    return _called(node) in _FUNCTIONS

@@ -43,7 +43,7 @@ def kept(sites: Sites) -> list[Kept]:
         if statement is not None:
             names = frozenset(_bound(statement))
             found.append(Kept(file, frame.f_code.co_name, line, names))
-            if not _is_returned(statement, names, file):
+            if not is_returned(statement, names, syntax_tree(file)):
                 break
         frame = frame.f_back
     return found
@@ -64,11 +64,10 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
         yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
-def _is_returned(statement: ast.stmt, names: frozenset[str], file: str) -> bool:
+def is_returned(statement: ast.stmt, names: frozenset[str], tree: ast.Module | None) -> bool:
     """Whether a function returns what a statement of it has got, under its name or at once."""
     if isinstance(statement, ast.Return):
         return True
-    tree = syntax_tree(file)
     functions = [node for node in ast.walk(tree) if isinstance(
         node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.lineno <= statement.lineno <= (node.end_lineno or 0)] if tree else []

@@ -64,6 +64,7 @@ from unstuck.schema.edits.loop import (
     StepEachBatch,
     SwitchMode,
     Unfreeze,
+    UseResult,
     WriteInto,
 )
 from unstuck.schema.edits.losses import (
@@ -197,6 +198,7 @@ __all__ = [
     "Together",
     "TransformTogether",
     "Unfreeze",
+    "UseResult",
     "WeighTerm",
     "WeightPerSample",
     "WholeLength",

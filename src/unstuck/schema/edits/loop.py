@@ -137,6 +137,19 @@ class KeepGraph(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class UseResult(Edit):
+    """Let what comes next be given what a layer returns. `at` calls the layer."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "use what the layer returns"
+
+    def code(self) -> str:
+        return "x = layer(x)  # and what comes next gets x"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateGraph(Edit):
     """Let a derivative that `torch.autograd.grad` computes have a graph."""
 

@@ -189,6 +189,9 @@ class Cut(Fact):
 
     A place may be cut for one loss and not for another. `name` is numbered where one layer has
     several cuts, and `layer` is it without the number.
+
+    With `unread` nothing is cut: the last layer before has a result that nothing reads. These are
+    the names that keep it, if any. With `turns` a loop keeps the result of its last turn.
     """
 
     name: str
@@ -198,6 +201,8 @@ class Cut(Fact):
     layer: str = ""
     loss: str | None = None  # the name of the loss that does not reach them
     optimizer: str | None = None  # that stepped after its backward pass
+    unread: tuple[str, ...] | None = None
+    turns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
