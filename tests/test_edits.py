@@ -91,6 +91,7 @@ EDITS = [
     edits.FollowMode(()),
     edits.KeepGraph(None),
     edits.UseResult(None),
+    edits.StepDown(None),
     edits.CreateGraph(None),
     edits.KeepNumber(None, False),
     edits.KeepNumber(None, True),

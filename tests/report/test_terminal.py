@@ -387,7 +387,7 @@ _OPTIMIZER = Optimizer("SGD", "SGD", None, 0.1, None, None, ())
     (Record("a", "1").hold(End(EndKind.FINISHED)), "called no model in this process (of the"),
     (Record("a", "1"), "called no model in this process before it was killed"),
     (Record("a", "1").hold(_MODEL, End(EndKind.EXIT, 3)),
-     "called Net, but it built no optimizer and no loss reached backward() before it exited"),
+     "called Net, but no loss reached backward() before it exited"),
     (Record("a", "1").hold(_MODEL, _OPTIMIZER, End(EndKind.FINISHED)),
      "called Net and built an optimizer, but no loss reached backward(), so"),
     (Record("a", "1").hold(

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from unstuck.report import notebook, summary
 from unstuck.report.changes import draw_rows, read_diff
 from unstuck.schema.edits import Safety
-from unstuck.schema.facts.calls import ModelCall
+from unstuck.schema.facts.calls import Guarded, ModelCall
 from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.models import Model
 from unstuck.schema.facts.optimizers import Optimizer
@@ -328,12 +328,14 @@ def nothing_trained(record: Record) -> str:
             f"the program imported torch but called no model in this process{until} ({elsewhere})"
         )
     name = models[0]
-    if record.facts(Optimizer):
+    built = " and built an optimizer" if record.facts(Optimizer) else ""
+    guard = next((each for each in record.facts(Guarded) if each.method == "step"), None)
+    if guard is not None:
         return (
-            f"the program called {name} and built an optimizer, but no loss reached "
-            f"backward(){until}, so nothing could be learned ({elsewhere})"
+            f"the program called {name}, but no loss reached backward(){until}: what trains stands "
+            f"behind the condition at {_place(guard.condition)}, which let no batch pass"
         )
     return (
-        f"the program called {name}, but it built no optimizer and no loss reached "
-        f"backward(){until}, so it did not train in this process ({elsewhere})"
+        f"the program called {name}{built}, but no loss reached backward(){until}, so nothing "
+        f"could be learned ({elsewhere})"
     )

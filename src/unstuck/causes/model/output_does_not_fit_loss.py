@@ -31,12 +31,15 @@ from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
+    LIKELIHOOD_SUM_ERROR,
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
 )
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, LOG_PROBABILITIES, LOGITS
 from unstuck.words import number
 
+MEASURED = (LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR,
+            LIKELIHOOD_SUM_ERROR)
 SUM = Threshold(
     "sum-to-one", 1e-3,
     "Rows of a softmax sum to 1 except for rounding. Half precision has three digits.",
@@ -47,6 +50,11 @@ RANGE = Threshold(
     "A probability lies between 0 and 1, and a log-probability is at most 0. Rounding can exceed "
     "these bounds, but by less than this.",
     "definition",
+)
+NO_SUM = Threshold(
+    "no-sum-to-one", 0.05,
+    "The probabilities of all classes sum to 1, unless the softmax ran over another axis.",
+    "definition; up to 0.01 in 16 bits",
 )
 SAMPLES = Threshold(
     "fewest-loss-samples", 3.0,
@@ -72,11 +80,11 @@ class _Fault:
 @dataclass(frozen=True, slots=True)
 class _Values:
     """What a loss received over the sampled steps, worst cases; NaN where not measured."""
-
     low: float
     high: float
     class_sum: float
     batch_sum: float
+    likelihood_sum: float  # the least, not the worst
     count: int
 
     def probabilities(self, slack: float) -> bool:
@@ -86,7 +94,7 @@ class _Values:
 
 def _points(view: View, loss: Loss) -> dict[str, Series]:
     found = {}
-    for signal in (LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR):
+    for signal in MEASURED:
         if view.has(signal) and loss.name in view[signal]:
             series = view[signal][loss.name].finite
             if len(series):
@@ -101,7 +109,7 @@ def _values(points: dict[str, Series]) -> _Values:
     return _Values(
         worst(LOSS_INPUT_MINIMUM.name, np.minimum), worst(LOSS_INPUT_MAXIMUM.name, np.maximum),
         worst(CLASS_SUM_ERROR.name, np.maximum), worst(BATCH_SUM_ERROR.name, np.maximum),
-        len(points.get(LOSS_INPUT_MINIMUM.name, ())),
+        worst(LIKELIHOOD_SUM_ERROR.name, np.minimum), len(points.get(LOSS_INPUT_MINIMUM.name, ())),
     )
 
 
@@ -169,18 +177,15 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
                    "use the binary loss on the raw output")), 0.97, made=True)
     axis = _axis(loss)
     if operation in ("Softmax", "LogSoftmax") and axis is not None:
-        return _Fault(
-            f"a softmax over {axis}", "a distribution over the classes of each sample",
-            f"the softmax runs over {axis} instead of the classes",
-            (loss_form("torch.log_softmax(logits, dim=1)", "take the softmax over the classes",
-                       SoftmaxAxis(loss.input_location, 1)),),
-            0.95)
+        return _over_another_axis(loss, axis, 1)
     summed = values.probabilities(slack) and values.class_sum <= near
     across = values.probabilities(slack) and values.batch_sum <= near and not (
         values.class_sum <= 0.01)
     if loss.function in LOGITS:
         return _logits(view, loss, operation, summed and many, across and many)
     if loss.function in LOG_PROBABILITIES and loss.function != "ctc_loss":
+        if operation == "LogSoftmax" and many and values.likelihood_sum > view.limit(NO_SUM):
+            return _over_another_axis(loss, "another axis", -1)
         return _log_probabilities(loss, operation, values, summed, slack) or _twice(view, loss)
     if loss.function == "binary_cross_entropy" and (
         values.low < -slack or values.high > 1 + slack
@@ -198,6 +203,14 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     if loss.log_input is not None:
         return _counts(loss, operation, values, slack)
     return _twice(view, loss)
+
+
+def _over_another_axis(loss: Loss, axis: str, classes: int) -> _Fault:
+    return _Fault(
+        f"a softmax over {axis}", "a distribution over the classes of each sample",
+        f"the softmax runs over {axis} instead of the classes",
+        (loss_form(f"torch.log_softmax(logits, dim={classes})", "take the softmax over the classes",
+                   SoftmaxAxis(loss.input_location, classes)),), 0.95, made=True)
 
 
 def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) -> _Fault | None:
@@ -324,6 +337,7 @@ def _present(
         LOSS_INPUT_MAXIMUM.name: "the largest value in a batch is typically",
         CLASS_SUM_ERROR.name: "the sum over the classes typically differs from 1 by up to",
         BATCH_SUM_ERROR.name: "the sum over the batch typically differs from 1 by up to",
+        LIKELIHOOD_SUM_ERROR.name: "the probabilities of all classes sum to 1 but for up to",
     }
     evidence = tuple(
         Evidence(name, loss.name, *thinned(series.steps, series.values), None,
@@ -379,8 +393,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR),
-    thresholds=(SUM, RANGE, SAMPLES),
+    uses=MEASURED,
+    thresholds=(SUM, NO_SUM, RANGE, SAMPLES),
     effects=(Effect.GRADIENTS_TOO_LARGE, Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from unstuck.measures.basics import backward_location, failed, loss_ends_at, loss_points
-from unstuck.measures.view import View
+import numpy as np
+
+from unstuck.measures.basics import (
+    backward_location,
+    failed,
+    loss_ends_at,
+    loss_points,
+    measured,
+)
+from unstuck.measures.view import Threshold, View
 from unstuck.record.reader import main_track
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import FlipSign, Remedy, Safety
-from unstuck.schema.facts.losses import Ascent, Backward, Moving, PolicySign, Yardstick
+from unstuck.schema.edits import FlipSign, Remedy, Safety, StepDown
+from unstuck.schema.facts.calls import WrittenUpdate
+from unstuck.schema.facts.losses import (
+    Ascent,
+    Backward,
+    Descent,
+    Moving,
+    PolicySign,
+    Yardstick,
+)
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
+from unstuck.schema.signals.parameters import DESCENT
 from unstuck.words import count, number
+
+UPHILL = Threshold(
+    "uphill", 0.02,
+    "A step against the gradient has a positive cosine with the direction against it, whatever the "
+    "rule: -1 is straight up. Momentum or a weight decay can turn single steps.",
+    "definition; first steps of SGD 1, of Adam and sign steps 0.1 to 0.9 in the corpus",
+)
+FIRST = 3  # steps that have no past yet
+NEARLY_ALL = 0.9
 
 _WORDS = {
     "NllLossBackward0": "the cross entropy", "NllLoss2DBackward0": "the cross entropy",
@@ -43,7 +69,8 @@ def _detect(view: View) -> Verdict:
             return Unknown("the loss weights log-probabilities by factors of both signs, such as "
                            "advantages, and its graph does not show which sign is right",
                            ("a look at the returns, which rise with the right sign",))
-        return Absent("no loss makes an error larger, as far as the signs in its graph show")
+        return _uphill(view) or Absent(
+            "no loss makes an error larger, as far as the signs in its graph show")
     ascent = view.record.facts(Ascent)[0]
     others = set(view.record.tracks) - {ascent.name}
     if others or len(view.record.facts(Optimizer)) > 1:
@@ -52,6 +79,40 @@ def _detect(view: View) -> Verdict:
                        "and an adversary does so on purpose",
                        ("a look at what each loss is meant to do",))
     return _present(view, ascent)
+
+
+def _uphill(view: View) -> Present | None:
+    """Steps that go up the gradient of a loss which measures an error."""
+    error = view.record.fact(Descent)
+    if error is None or not view.has(DESCENT) or len(view[DESCENT]) > 1 or (
+            set(view.record.tracks) - {error.name}):
+        return None
+    (name, series), = view[DESCENT].items()
+    cosines, (steps, values) = series.finite.values, loss_points(view)
+    if len(cosines) < FIRST or not (cosines[:FIRST] < -view.limit(UPHILL)).all() or (
+            np.mean(cosines < 0) < NEARLY_ALL) or loss_ends_at(view) <= values[0]:
+        return None
+    written = [each.location for each in view.record.facts(WrittenUpdate)]
+    built = [each.location for each in view.record.facts(Optimizer)]
+    flip = Remedy("flip the sign of the loss", Safety.SAFE, (FlipSign(backward_location(view)),))
+    down = Remedy("go down the gradient", Safety.SAFE, tuple(map(StepDown, written)))
+    return Present(
+        strength=0.95, certain=True,
+        title=f"the steps go the wrong way: each moves the weights up the gradient, so "
+        f"{_WORDS.get(error.of, 'the error')} grows (the loss went from {number(values[0])} to "
+        f"{number(loss_ends_at(view))})",
+        since_step=0,
+        location=next(iter(written or built), None),
+        label="adds what should be taken away",
+        evidence=(
+            measured(view, DESCENT, name, -view.limit(UPHILL),
+                     f"the weights move along the gradient, not against it (cosine "
+                     f"{number(float(np.median(cosines)))}, against it: above 0)"),
+            Evidence(TRAIN_LOSS.name, error.name, steps, values, None,
+                     f"the loss went from {number(values[0])} to {number(loss_ends_at(view))}"),
+        ),
+        remedies=(down, flip) if written else (flip,),
+    )
 
 
 def _against(view: View, policy: PolicySign) -> Present:
@@ -126,17 +187,19 @@ CAUSE = Cause(
         "(Dice's coefficient, intersection over union). It multiplies the signs on the way. All of "
         "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
         "reward, ends the search: there it is seen whether the factors on the log-probabilities "
-        "rise with a variable that holds rewards or returns.",
+        "rise with a variable that holds rewards or returns. Or the steps move the weights along "
+        "the gradient of such an error, not against it, from the first step on.",
         limitations="The sign of a policy gradient is judged only where the factors follow a "
         "variable that is called a reward, a return or an advantage: others may be costs. "
-        "Maximising by hand (moving weights along the gradient, or maximize=True) is "
-        "not seen. Neither is a score without an error in it, such as a similarity. A program that "
+        "A score without an error in it, such as a similarity, is not seen. A program that "
         "confuses a network on purpose and trains nothing else would be reported.",
         references=(
             "Tobin 2019: Troubleshooting deep neural networks, flipped sign in the loss",
         ),
     ),
     needs=(TRAIN_LOSS,),
+    uses=(DESCENT,),
+    thresholds=(UPHILL,),
     effects=(Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH),
     detect=_detect,
 )

@@ -11,7 +11,7 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.losses import Ascent
+from unstuck.schema.facts.losses import Ascent, Descent
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said
 NODE_LIMIT = 60
@@ -34,7 +34,7 @@ _DIFFERENCES = ("SubBackward0", "RsubBackward0", "RsubBackward1")
 
 
 class Ascents:
-    """Notes losses that drive an error up in their first sampled backward passes."""
+    """Notes losses that drive an error up in their first sampled backward passes, or down."""
 
     def __init__(self, writer: RecordWriter, sites: Sites, finite: FiniteProbe) -> None:
         self._writer = writer
@@ -48,6 +48,8 @@ class Ascents:
         if count > PASSES:
             return
         found = ascent(root, climbs)
+        if found is None and count == 1 and not climbs and (falls := ascent(root, True)):
+            self._writer.fact(Descent(loss, falls[1]), step)
         self._passes[loss] = count if found is not None else PASSES
         if found is None or count < PASSES:
             return

@@ -30,7 +30,7 @@ from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, tensors_in
-from unstuck.schema.facts.losses import Ascent, Loss, RetainedGraph
+from unstuck.schema.facts.losses import Ascent, Descent, Loss, RetainedGraph
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
@@ -57,7 +57,7 @@ class LossProbe(Probe):
         CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
         *left_out.SIGNALS, *received.SIGNALS, *targets.SIGNALS,
     )
-    facts = (Ascent, Loss, RetainedGraph)
+    facts = (Ascent, Descent, Loss, RetainedGraph)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -387,7 +387,7 @@ class LossProbe(Probe):
         function = known.fact.function
         weight = kwargs.get("weight", args[2] if len(args) > 2 and function in WEIGHTED else None)
         self._look(known, args[0], args[0].grad_fn, target_of(function, args), step, weight)
-        received.write_input(self._later, known.name, args[0], step)
+        received.write_input(self._later, known.name, function, args[0], step)
         received.write_target(self._later, known.name, target_among(function, args), step)
 
     def _look(

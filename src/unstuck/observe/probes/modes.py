@@ -244,7 +244,8 @@ class ModeProbe(Probe):
         own = self._learning.get(id(batch.hashes)) if batch is not None else None
         if own is not None:
             # Not if there was another pass over the same samples since.
-            last = next(f for f in reversed(self._learning.values()) if f.sample == own.sample)
+            last = next(f for f in reversed(self._learning.values())
+                        if f is own or f.sample == own.sample)  # NaN equals nothing
             self._judged(own if last is own else None, role)
 
     def is_at_rest(self) -> bool:

@@ -27,6 +27,7 @@ from unstuck.observe.probes.written import FirstValues, WrittenGradients
 from unstuck.observe.samples.batch import Role
 from unstuck.observe.source.guarded import guarded_calls
 from unstuck.observe.source.idle import idle_statements
+from unstuck.observe.source.updating import written_updates
 from unstuck.schema.facts.calls import (
     CallRole,
     Guarded,
@@ -35,6 +36,7 @@ from unstuck.schema.facts.calls import (
     ModeCall,
     ModelCall,
     OptimizerCall,
+    WrittenUpdate,
 )
 from unstuck.schema.facts.data import Feeding
 from unstuck.schema.facts.files import UserFile
@@ -52,6 +54,7 @@ class OutlineProbe(Probe):
     facts = (
         Activation, Backward, ChangedGradient, Feeding, Guarded, Idle, Initialisation, Loop,
         LossCall, ModeCall, ModelCall, OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
+        WrittenUpdate,
     )
 
     def __init__(self, context: Context) -> None:
@@ -172,7 +175,8 @@ class OutlineProbe(Probe):
         """Writes what is new."""
         if not step:
             self._files.look(step)
-            for fact in (*idle_statements(self._sites), *guarded_calls(self._sites)):
+            for fact in (*idle_statements(self._sites), *guarded_calls(self._sites),
+                         *written_updates(self._sites)):
                 self._writer.fact(fact, step)
         self._gradients.flush()
         for part in (self._calls, self._losses, self._callers, self._feeds, self._loops,

@@ -30,7 +30,9 @@ from unstuck.observe.tensors import (
 from unstuck.schema.facts import optimizers
 from unstuck.schema.signals.losses import LEARNING_RATE
 from unstuck.schema.signals.parameters import (
+    BY_HAND,
     CARRIED_GRADIENT,
+    DESCENT,
     GRADIENT_NORM,
     HELD,
     REACHED,
@@ -65,7 +67,8 @@ class ParameterProbe(Probe):
     """Measures parameters around optimizer steps."""
 
     signals = (
-        CARRIED_GRADIENT, GRADIENT_NORM, HELD, LEARNING_RATE, REACHED, UPDATE_NORM, WEIGHT_NORM,
+        CARRIED_GRADIENT, DESCENT, GRADIENT_NORM, HELD, LEARNING_RATE, REACHED, UPDATE_NORM,
+        WEIGHT_NORM,
     )
     facts = (optimizers.Optimizer,)
 
@@ -79,10 +82,12 @@ class ParameterProbe(Probe):
         self._first = FirstValues()
         self._carried = CarriedByHand(self._writer, self._later)
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+        self._in_closure = False  # the last step may compute more gradients than one
         self._follows = False  # whether gradients left after a sampled step are followed
         self._has_optimizer = False
-        # Norms of gradients, which a program without an optimizer may clear before its next step.
-        self._by_hand: list[tuple[str, torch.Tensor]] = []
+        # Of gradients, which a program without an optimizer may clear before its next step: the
+        # norm, and a copy of what is looked at.
+        self._by_hand: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def follow(self, before: Self) -> None:
         """The optimizers of the training before still exist, and may yet step in this one.
@@ -202,6 +207,7 @@ class ParameterProbe(Probe):
     # Around a step ------------------------------------------------------------------------------
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """Keeps the weights of a sampled step."""
+        self._in_closure = closure
         if optimizer is not None:
             self._look(optimizer, self._moment.sampled)
         if not self._moment.sampled:
@@ -257,13 +263,17 @@ class ParameterProbe(Probe):
         with torch.no_grad():
             found = {name: gradient for p, gradient in pairs if observable(gradient)
                      and (name := self._names.parameter(p)) is not None}
-            self._by_hand = list(zip(found, parts.norms(list(found.values())), strict=True))
+            limit = parts.limit([gradient.numel() for gradient in found.values()])
+            norms = parts.norms(list(found.values()))
+            self._by_hand = {
+                name: (norm, parts.part(gradient, limit).clone())
+                for (name, gradient), norm in zip(found.items(), norms, strict=True)}
 
     def _measure(
         self, optimizer: Optimizer | None,
         before: Sequence[tuple[str, torch.Tensor, torch.Tensor]], step: int,
     ) -> None:
-        known, self._by_hand = self._by_hand, []
+        known, self._by_hand = self._by_hand, {}
         gradients = [] if known else [
             (name, g) for name, p, _ in before if (g := parts.gradient_of(p)) is not None]
         scale = getattr(optimizer, "grad_scale", None)
@@ -276,8 +286,11 @@ class ParameterProbe(Probe):
         for old, (_, p, _) in zip(kept, before, strict=True):
             old.sub_(parts.part(p, limit))  # in place: the change, but for its sign
         norms += parts.norms([*kept, *(g for _, g in gradients)])
-        norms += [norm for _, norm in known]
-        reached = [name for name, _ in gradients or known]
+        norms += [norm for norm, _ in known.values()]
+        reached = [name for name, _ in gradients] or list(known)
+        self._write_descent(optimizer, kept, [
+            known[name][1] if name in known else parts.part(p.grad, limit)
+            if is_plain(p.grad) and not p.grad.is_sparse else None for name, p, _ in before], step)
         scales = [scale] if is_plain(scale) else []
 
         def write(numbers: list[float]) -> None:
@@ -291,6 +304,17 @@ class ParameterProbe(Probe):
                 for name, value in zip(reached, numbers[2 * count:], strict=not scales)})
 
         self._later.numbers([*norms, *scales], write)
+
+    def _write_descent(
+        self, optimizer: Optimizer | None, changes: list[torch.Tensor],
+        gradients: list[torch.Tensor | None], step: int,
+    ) -> None:
+        """How the weights have moved beside the gradient; `changes` are old values less new."""
+        pairs = [(change, gradient) for change, gradient in zip(changes, gradients, strict=True)
+                 if gradient is not None and gradient.shape == change.shape]
+        if pairs and not self._in_closure:
+            name = BY_HAND if optimizer is None else self._know(optimizer, None).name
+            self._later.sample(DESCENT, step, {name: parts.cosine(pairs)})
 
     def _of(self, optimizer: Optimizer | None) -> list[tuple[str, torch.Tensor]]:
         if optimizer is None:

@@ -57,3 +57,12 @@ def norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         several = torch._foreach_norm([tensors[i] for i in indices])
         found.update(zip(indices, several, strict=True))
     return [found[index].float() for index in range(len(tensors))]
+
+
+def cosine(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """The cosine of the angle between two vectors, both given in parts; NaN if one is zero."""
+    device = pairs[0][0].device
+    sums = [torch.stack([(a * b).sum(), (a * a).sum(), (b * b).sum()]).float().to(device)
+            for a, b in pairs]
+    product, one, other = torch.stack(sums).sum(0)
+    return product / (one * other).sqrt()

@@ -19,6 +19,7 @@ from unstuck.observe.tensors import (
 from unstuck.schema.signals.targets import (
     BATCH_SUM_ERROR,
     CLASS_SUM_ERROR,
+    LIKELIHOOD_SUM_ERROR,
     LOSS_INPUT_DROPPED,
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
@@ -26,10 +27,11 @@ from unstuck.schema.signals.targets import (
     TARGET_MEAN,
     TARGET_SUM_ERROR,
 )
+from unstuck.torch_api import CLASS_LIKELIHOODS, LOG_PROBABILITIES
 
 SIGNALS = (
-    BATCH_SUM_ERROR, CLASS_SUM_ERROR, LOSS_INPUT_DROPPED, LOSS_INPUT_MAXIMUM, LOSS_INPUT_MINIMUM,
-    TARGET_DEVIATION, TARGET_MEAN, TARGET_SUM_ERROR,
+    BATCH_SUM_ERROR, CLASS_SUM_ERROR, LIKELIHOOD_SUM_ERROR, LOSS_INPUT_DROPPED, LOSS_INPUT_MAXIMUM,
+    LOSS_INPUT_MINIMUM, TARGET_DEVIATION, TARGET_MEAN, TARGET_SUM_ERROR,
 )
 
 
@@ -52,7 +54,9 @@ def _dropped(mask: torch.Tensor) -> torch.Tensor:
     return (zeros.float().mean() * ((zeros | (mask == kept)).all() & (kept > 1))).float()
 
 
-def write_input(later: Later, loss: str, given: torch.Tensor, step: int) -> None:
+def write_input(
+    later: Later, loss: str, function: str, given: torch.Tensor, step: int
+) -> None:
     """Measures the first argument of a loss function, of shape (batch, classes or anything)."""
     with torch.no_grad():
         given, mask = given.detach(), mask_of(given.grad_fn)
@@ -68,6 +72,9 @@ def write_input(later: Later, loss: str, given: torch.Tensor, step: int) -> None
                 # Sums of pieces: all sums of a large tensor are many as well.
                 errors = [(piece.sum(axis) - 1).abs().max() for piece in pieces(given, keep=axis)]
                 later.sample(signal, step, {loss: torch.stack(errors).max()})
+            if function in CLASS_LIKELIHOODS & LOG_PROBABILITIES:
+                errors = [(piece.exp().sum(1) - 1).abs().max() for piece in pieces(given, keep=1)]
+                later.sample(LIKELIHOOD_SUM_ERROR, step, {loss: torch.stack(errors).max()})
 
 
 def write_target(later: Later, loss: str, target: Any, step: int) -> None:

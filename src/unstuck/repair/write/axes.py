@@ -1,4 +1,4 @@
-"""Axes of tensors that a view or reshape was to swap, and that it cuts up anew."""
+"""Axes of tensors: those that a view or reshape was to swap, and that of a softmax."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import DEEPEST, hop
+from unstuck.repair.functions import function_at
 from unstuck.repair.index import Found, Index
-from unstuck.repair.patch import Form, Patch
+from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.text import Source, Splice
-from unstuck.schema.edits import MoveChannels, SwapAxes
+from unstuck.schema.edits import MoveChannels, SoftmaxAxis, SwapAxes
 
 _RESHAPING = ("view", "reshape")
 
@@ -115,4 +116,24 @@ def _is_tensor(index: Index, found: Found) -> bool:
     return outer is not None and index.forward_of(outer.name) is not None
 
 
-WRITERS = {SwapAxes: write_swap_axes, MoveChannels: write_move_channels}
+def write_axis(edit: SoftmaxAxis, record: Record, index: Index) -> list[Patch]:
+    """The dimension of a softmax, as a function, a method or a layer."""
+    found = index.at(edit.at, "the softmax")
+    node = found.node
+    if not (isinstance(node, ast.Call) and "softmax" in names.called(node).lower()):
+        found = function_at(index, edit.at, "softmax")
+    built = hop(index, found.source, found.call.func)
+    if built is not None and isinstance(built.node, ast.Call):  # a layer that an attribute holds
+        found = Found(built.source, built.node)
+    call = found.call
+    layer = names.called(call)[:1].isupper()
+    method = isinstance(call.func, ast.Attribute) and not layer and index.spelled(
+        found.source, "torch") is not None and not names.dotted(call.func).startswith(
+        ("torch.", "F.", "nn."))
+    place = 0 if layer or method else 1
+    return [Patch(edit, change.set_argument(found.source, call, "dim", str(edit.dim), place),
+                  Form.LITERAL, checks=(Check("loss.softmax_dimension", "", str(edit.dim)),)
+                  if edit.dim >= 0 else ())]
+
+
+WRITERS = {SwapAxes: write_swap_axes, MoveChannels: write_move_channels, SoftmaxAxis: write_axis}

@@ -30,7 +30,6 @@ from unstuck.schema.edits import (
     LayerArgument,
     RemoveLayer,
     ReplaceLayer,
-    SoftmaxAxis,
 )
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import STAND_IN, Activation, Layer, Model
@@ -363,22 +362,6 @@ def _at_input(edit: InsertLayer, record: Record, index: Index) -> list[Patch]:
 
 
 # Options of layers -------------------------------------------------------------------------------
-def write_axis(edit: SoftmaxAxis, record: Record, index: Index) -> list[Patch]:
-    """The dimension of a softmax, as a function, a method or a layer."""
-    found = index.at(edit.at, "the softmax")
-    node = found.node
-    if not (isinstance(node, ast.Call) and "softmax" in names.called(node).lower()):
-        found = function_at(index, edit.at, "softmax")
-    call = found.call
-    layer = names.called(call)[:1].isupper()
-    method = isinstance(call.func, ast.Attribute) and not layer and index.spelled(
-        found.source, "torch") is not None and not names.dotted(call.func).startswith(
-        ("torch.", "F.", "nn."))
-    place = 0 if layer or method else 1
-    return [Patch(edit, change.set_argument(found.source, call, "dim", str(edit.dim), place),
-                  Form.LITERAL, checks=(Check("loss.softmax_dimension", "", str(edit.dim)),))]
-
-
 def write_batch_first(edit: BatchFirst, record: Record, index: Index) -> list[Patch]:
     """At the construction of the layer."""
     splices: list[Splice] = []
@@ -394,5 +377,5 @@ def write_batch_first(edit: BatchFirst, record: Record, index: Index) -> list[Pa
 
 
 WRITERS = {ReplaceLayer: write_replace, RemoveLayer: write_remove, InsertLayer: write_insert,
-           LayerArgument: write_layer_argument, SoftmaxAxis: write_axis,
+           LayerArgument: write_layer_argument,
            BatchFirst: write_batch_first}

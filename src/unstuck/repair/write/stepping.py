@@ -14,7 +14,7 @@ from unstuck.repair.text import Source, Splice
 from unstuck.repair.write.fetching import own_ancestors
 from unstuck.repair.write.once import names_made
 from unstuck.repair.write.steps import CLIPS
-from unstuck.schema.edits import StepEachBatch
+from unstuck.schema.edits import StepDown, StepEachBatch
 
 
 def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> list[Patch]:
@@ -92,4 +92,26 @@ def _cleared_behind(
             *change.after(source, step, f"{held}.zero_grad()")]
 
 
-WRITERS = {StepEachBatch: write_step_each_batch}
+def write_step_down(edit: StepDown, record: Record, index: Index) -> list[Patch]:
+    """A minus in the place of the plus, or in front of the factor of what is added."""
+    found = index.at(edit.at, "the update of the weights")
+    source, statement = found.source, found.statement
+    match statement:
+        case ast.AugAssign(op=ast.Add(), target=target):
+            place, sign = source.text.index("+", source.span(target)[1]), "-"
+        case ast.Assign(value=ast.BinOp(op=ast.Add(), left=left)):
+            place, sign = source.text.index("+", source.span(left)[1]), "-"
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="add_")) as call):
+            factor = change.argument(call, "alpha", 1)
+            if factor is not None:
+                text = change.operand(source, factor)
+                return [Patch(edit, change.replace(source, factor, f"-{text}"), Form.LITERAL)]
+            end = source.span(call.func)[1]
+            return [Patch(edit, (Splice(source.name, end - 4, end, "sub_"),), Form.CALL)]
+        case _:
+            raise Refused(Reason.UNKNOWN_FORM, "The statement at this place adds nothing to a "
+                          "weight.")
+    return [Patch(edit, (Splice(source.name, place, place + 1, sign),), Form.LITERAL)]
+
+
+WRITERS = {StepDown: write_step_down, StepEachBatch: write_step_each_batch}

@@ -75,6 +75,7 @@ from unstuck.schema.edits.losses import (
     LossArgument,
     LossForm,
     LossOption,
+    StepDown,
     SwapLoss,
     WeighTerm,
 )
@@ -190,6 +191,7 @@ __all__ = [
     "ShuffleFirst",
     "SoftmaxAxis",
     "SortClasses",
+    "StepDown",
     "StepEachBatch",
     "SwapAxes",
     "SwapLoss",

@@ -112,6 +112,19 @@ class FlipSign(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class StepDown(Edit):
+    """The other sign of what a statement adds to a weight."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "go down the gradient"
+
+    def code(self) -> str:
+        return "w -= learning_rate * w.grad"
+
+
+@dataclass(frozen=True, slots=True)
 class DivideLoss(Edit):
     """The loss as its share of the mean over the backward passes of a step."""
 

@@ -151,6 +151,13 @@ class Guarded(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenUpdate(Fact):
+    """An expression of the program's own files that changes what it takes the `.grad` of."""
+
+    location: SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
 class ModeCall(Fact):
     """A place at which the program puts a model, or a part of one, into a mode.
 

@@ -85,6 +85,14 @@ class Ascent(Fact):
     of: str
 
 
+@dataclass(frozen=True, slots=True)
+class Descent(Fact):
+    """A loss whose minimisation makes an error smaller, judged in the same way as an `Ascent`."""
+
+    name: str
+    of: str
+
+
 class Yardstick(StrEnum):
     """By what a loss is no measure of learning."""
 

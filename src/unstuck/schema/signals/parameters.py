@@ -23,6 +23,12 @@ UPDATE_NORM = PlaceSignal(
     "L2 norm of the change that one optimizer step makes to a parameter",
     requires=runs.UPDATE, place="parameter",
 )
+DESCENT = PlaceSignal(
+    "descent", "",
+    "cosine of the angle between the change that one optimizer step makes to the weights and the "
+    "direction against their gradient",
+    requires=runs.UPDATE, place="optimizer",
+)
 GRADIENT_PRODUCT = PlaceSignal(
     "gradient-product", "",
     "dot product of the gradients of a sampled step and the next one, divided by the square of "

@@ -36,6 +36,12 @@ BATCH_SUM_ERROR = PlaceSignal(
     "largest distance from 1 of the sum over the batch of a loss's predictions",
     requires=runs.KNOWN_LOSS, place="loss",
 )
+LIKELIHOOD_SUM_ERROR = PlaceSignal(
+    "likelihood-sum-error", "",
+    "largest distance from 1 of the sum over classes of the probabilities whose logarithms a loss "
+    "receives",
+    requires=runs.LOG_LIKELIHOOD, place="loss",
+)
 LOSS_INPUT_DROPPED = PlaceSignal(
     "loss-input-dropped", "",
     "share of what a loss receives that dropout has just set to zero, if any",

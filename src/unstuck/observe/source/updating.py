@@ -1,0 +1,47 @@
+"""Where the text of a program changes the weights itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from unstuck.observe.source.lexical import Function
+from unstuck.observe.source.nodes import nodes_of
+from unstuck.observe.source.sites import Sites, expression_at, user_trees
+from unstuck.schema.facts.calls import WrittenUpdate
+
+MOST = 16
+_ADDS = frozenset({"add_", "sub_"})
+
+
+def written_updates(sites: Sites) -> Iterator[WrittenUpdate]:
+    """The expressions that add to what the same function takes the gradient of, in the order of
+    the text.
+    """
+    for file, tree in user_trees(sites):
+        seen: set[ast.stmt] = set()
+        functions = [each for each in nodes_of(tree) if isinstance(each, Function)]
+        within = {part for each in functions for part in ast.walk(each)}
+        for body in (*functions, tree):
+            parts = [part for part in ast.walk(body) if body is not tree or part not in within]
+            owners = {ast.unparse(part.value) for part in parts
+                      if isinstance(part, ast.Attribute) and part.attr == "grad"}
+            for part in parts:
+                if isinstance(part, ast.stmt) and part not in seen and len(seen) < MOST and (
+                        added := _added(part)) is not None and (
+                        re.sub(r"\.data$", "", ast.unparse(added)) in owners):
+                    seen.add(part)
+                    yield WrittenUpdate(expression_at(file, part, sites.keeps_text))
+
+
+def _added(statement: ast.stmt) -> ast.expr | None:
+    """What a statement adds to or takes from."""
+    match statement:
+        case ast.AugAssign(target=target, op=ast.Add() | ast.Sub()):
+            return target
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value, attr=attr))):
+            return value if attr in _ADDS else None
+        case ast.Assign(targets=[target], value=ast.BinOp(op=ast.Add() | ast.Sub(), left=left)):
+            return target if ast.unparse(left) == ast.unparse(target) else None
+    return None
