@@ -15,7 +15,14 @@ from torch.utils.data import Subset
 
 from unstuck.observe.later import Later
 from unstuck.observe.samples.kept import Contents
-from unstuck.observe.samples.store import MOST_SAMPLES, Chunk, Store, Table, in_a_batch
+from unstuck.observe.samples.store import (
+    MOST_SAMPLES,
+    Chunk,
+    Store,
+    Table,
+    in_a_batch,
+    spread_rows,
+)
 from unstuck.observe.tensors import evenly, is_leaf, is_plain, observable, rows_of
 from unstuck.record.series import Integers
 from unstuck.torch_api import CLASSES, target_among
@@ -28,6 +35,7 @@ WAITING_BYTES = 16 * 2**20  # and bytes of them together,
 WAITING_ON_HOST = 4 * 2**20  # where taking them in waits for no device
 ROUNDS = 3  # through a small set, after which the first window is over
 LOOK = 1.2  # held-out passes are kept at steps that lie so many times as far out as the last
+_HOST = torch.device("cpu")
 LATER = 3  # each later window begins at so many times the step at which the last one ended
 
 
@@ -103,6 +111,8 @@ class Reservoir:
             self._in_order = self._in_order and not learns
             return None
         indices = drawn[0] if len(drawn) == 1 and len(drawn[0]) == first.shape[0] else None
+        if indices is not None and (kept := evenly(len(indices), MOST_SAMPLES, _HOST)) is not None:
+            indices = [indices[number] for number in kept.tolist()]
         chunk = Chunk(id(module), step, tuple(first.shape), not first.is_floating_point(),
                       self._copy(first), _copied(others), indices, self._in_order and learns,
                       single)
@@ -123,8 +133,7 @@ class Reservoir:
         found = {}
         with torch.no_grad():
             for axis in axes if axes[0] < first.ndim else ():
-                samples = first.detach().narrow(
-                    axis, 0, min(first.shape[axis], MOST_SAMPLES)).movedim(axis, 0)
+                samples = spread_rows(first.detach().movedim(axis, 0))
                 keep = evenly(samples[0].numel(), FEATURE_LIMIT, samples.device)
                 found[axis] = rows_of(samples, keep).to(torch.float32, copy=keep is None)
         return found
@@ -143,7 +152,7 @@ class Reservoir:
             rows = value.detach()
             rows = in_a_batch(rows, name == "target") if chunk.single else rows
             if rows.numel() <= OUTPUT_LIMIT * len(rows):
-                kept = rows[:MOST_SAMPLES].clone()
+                kept = spread_rows(rows).clone()
                 setattr(chunk, name, Table(len(rows), kept))
                 self._waiting += kept.nbytes
         chunk.loss = function
@@ -278,7 +287,7 @@ def _copied(others: Sequence[torch.Tensor]) -> torch.Tensor | None:
     if not others:
         return None
     with torch.no_grad():
-        rows = [each.detach()[:MOST_SAMPLES] for each in others]
+        rows = [spread_rows(each.detach()) for each in others]
         keep = [evenly(each[0].numel(), BESIDE_LIMIT, each.device) for each in rows]
         return torch.cat([rows_of(each, kept).to(torch.float32)
                           for each, kept in zip(rows, keep, strict=True)], 1)

@@ -12,6 +12,7 @@ import torch
 from unstuck.observe.later import Later
 from unstuck.observe.samples.kept import Rows, Samples
 from unstuck.observe.samples.samplewise import sample_losses
+from unstuck.observe.tensors import evenly
 from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Floats, Integers
 
@@ -72,7 +73,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What came for each sample, for the first MOST_SAMPLES of `samples`."""
+    """What came for each sample, for at most MOST_SAMPLES of `samples`."""
 
     samples: int
     values: torch.Tensor
@@ -89,6 +90,12 @@ def in_a_batch(value: torch.Tensor, target: bool) -> torch.Tensor:
     """A model's output or a target of a single sample, with the batch's axis that it lacks."""
     label = target and value.numel() == 1 and not value.is_floating_point()
     return value.reshape(1) if label else value.reshape(1, -1)
+
+
+def spread_rows(rows: torch.Tensor) -> torch.Tensor:
+    """At most MOST_SAMPLES rows, evenly spaced: a large batch may be sorted."""
+    kept = evenly(len(rows), MOST_SAMPLES, rows.device)
+    return rows if kept is None else rows[kept]
 
 
 class Store:
