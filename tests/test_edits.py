@@ -91,6 +91,8 @@ EDITS = [
     edits.FollowMode(()),
     edits.KeepGraph(None),
     edits.UseResult(None),
+    edits.CapSchedule("scheduler"),
+    edits.KeepSamples(None),
     edits.StepDown(None),
     edits.CreateGraph(None),
     edits.KeepNumber(None, False),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.statistics import trend
-from unstuck.measures.basics import weight_updates
+from unstuck.curves.statistics import relative_fall, trend
+from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, weight_updates
 from unstuck.measures.view import View
 from unstuck.record.series import Floats, Series
 from unstuck.schema.facts.optimizers import Scheduler
+from unstuck.schema.findings import OutcomeKind
 from unstuck.schema.signals.losses import (
     HELD_OUT_LOSS,
     SCHEDULER_CALLS,
@@ -70,6 +71,50 @@ def was_falling(view: View, enough: float, since: float, until: int) -> bool:
     """Whether the loss still fell by a share between two steps."""
     line = trend(view[TRAIN_LOSS].finite.since(math.ceil(since)).until(until))
     return line is not None and line.falling and line.fall >= enough
+
+
+def scheduler_of(view: View, place: str) -> Scheduler | None:
+    """The schedule that moves a group: the one that calls the others, where there are several."""
+    optimizer = place.rpartition(".")[0]
+    able = [s for s in view.record.facts(Scheduler) if s.optimizer in (optimizer, None)]
+    return able[0] if able else None
+
+
+def had_more_to_gain(view: View) -> bool:
+    """Whether there was more to gain than the run gained."""
+    outcome = view.outcome
+    if outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
+                        OutcomeKind.TOO_SHORT, OutcomeKind.CRASHED):
+        return False
+    if outcome.skill is None:
+        fall = relative_fall(view[TRAIN_LOSS])
+        return failed(outcome) or (fall is not None and fall < GOOD_SKILL / 2)
+    return learned_little(outcome) or outcome.skill < GOOD_SKILL
+
+
+def intended(scheduler: Scheduler, trace: Trace) -> float | None:
+    """The base rate of a schedule of one's own, if the rate climbs towards it in equal steps.
+
+    One that multiplies by anything else has no goal that a record could know.
+    """
+    climbs = np.diff(trace.series.values)
+    even = bool(np.all(np.abs(climbs - climbs.mean()) <= 0.05 * climbs.mean()))
+    return scheduler.target if even and len(climbs) >= 3 else None
+
+
+def was_lower_before(view: View, trace: Trace, rate: float) -> bool:
+    """Whether the loss was lower, for a tenth of the run, while the learning rate was below this.
+
+    Windows of a tenth are compared by their medians.
+    """
+    loss = view[TRAIN_LOSS].finite
+    end = trace.series.steps[np.flatnonzero(trace.series.values < rate)[-1:]]
+    width = max(trace.steps // 10, 1)
+    last = loss.since(trace.steps - width).values
+    windows = [loss.since(start).until(start + width).values
+               for start in range(0, int(end[0]) - width + 1, width)] if len(end) else []
+    levels = [float(np.median(each)) for each in windows if len(each)]
+    return bool(levels) and len(last) > 0 and min(levels) < float(np.median(last))
 
 
 def pace_of(view: View, scheduler: Scheduler | None) -> float | None:

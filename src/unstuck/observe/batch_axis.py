@@ -29,6 +29,15 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Summed(Lost):
+    """A product of matrices that adds up over the samples, in both of which they are."""
+
+    node: Any
+    given: tuple[int, ...]
+    taken: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mixed:
     """A view that mixes samples. `order` is that of the axes with which it would not."""
 
@@ -44,11 +53,15 @@ State: TypeAlias = Axes | Lost | Mixed | None  # None: nothing of the batch is i
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The model's input: its samples lie along `axis`. `memory` is where it is, if contiguous."""
+    """The model's input: its samples lie along `axis`. `memory` is where it is, if contiguous.
+
+    Not `rowed` are samples that may be the time steps of one sequence, or the nodes of a graph.
+    """
 
     shape: tuple[int, ...]
     axis: int
     memory: int | None
+    rowed: bool = False
 
     @property
     def samples(self) -> int:
@@ -245,6 +258,10 @@ class _Step:
     def _matrix(self) -> State:
         one, other = self._axes(len(self.inputs) - 2), self._axes(len(self.inputs) - 1)
         if any(holds(axis) for axis in (*one[-1:], *other[-2:-1])):
+            left, right = self.inputs[-2:]
+            if self.entry.rowed and left is not None and right is not None and (
+                    holds(one[-1]) and holds(other[-2])):
+                return Summed(graph_name(self.node), self.node, left.shape, right.shape)
             by_design = self.inputs[-2] is None and self.shape[0] == self.entry.samples
             return Lost(COMBINED) if by_design else self._lost()
         groups = [*one[:-2], *other[:-2]]

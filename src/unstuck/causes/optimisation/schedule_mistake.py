@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unstuck.curves.statistics import relative_fall
 from unstuck.measures.basics import (
-    GOOD_SKILL,
     failed,
     learned_little,
     loss_ends_at,
@@ -18,10 +16,14 @@ from unstuck.measures.basics import (
 )
 from unstuck.measures.schedules import (
     Trace,
+    had_more_to_gain,
+    intended,
     largest_update,
     often,
     pace_of,
+    scheduler_of,
     was_falling,
+    was_lower_before,
     watched_the_wrong_way,
 )
 from unstuck.measures.view import Threshold, View
@@ -29,6 +31,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import (
+    CapSchedule,
     DivideSchedule,
     MoveSchedulerStep,
     Remedy,
@@ -38,7 +41,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
-from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import (
     HELD_OUT_LOSS,
     LEARNING_RATE,
@@ -47,7 +50,7 @@ from unstuck.schema.signals.losses import (
     WATCHED_BY_SCHEDULE,
 )
 from unstuck.schema.signals.parameters import UPDATE_NORM, WEIGHT_NORM
-from unstuck.words import count, number, percent
+from unstuck.words import count, number, percent, times
 
 DEAD = Threshold(
     "dead-rate", 0.01,
@@ -96,6 +99,12 @@ LOWERED = Threshold(
     "rate to matter.",
     "a choice: the usual factors of ReduceLROnPlateau are 0.1 to 0.5",
 )
+ABOVE = Threshold(
+    "rate-above-the-optimizers", 5.0,
+    "Schedules that go above the optimizer's learning rate on purpose, such as cycles, come down "
+    "again. One that only rises was to end there.",
+    "a choice: half an order of magnitude",
+)
 IDLE = Threshold(
     "idle-update", 1e-4,
     "The largest update of the whole run is a tenth of the usual one. The warm-up never reached a "
@@ -117,33 +126,15 @@ def _detect(view: View) -> Verdict:
     if not traces:
         return Unknown("the learning rate was never a finite number", (LEARNING_RATE.name,))
     trace = max(traces, key=lambda t: (float(np.max(t.series.values)), t.place))
-    scheduler = _scheduler(view, trace.place)
+    scheduler = scheduler_of(view, trace.place)
     if len(trace.series) < 2 and scheduler is None and float(trace.series.values[0]) != 0:
         return Absent(
             f"the learning rate is constant ({number(float(trace.series.values[0]))})")
     return _watches_wrongly(view, trace, scheduler) or _dead(view, trace, scheduler) or _never_up(
-        view, trace, scheduler) or _damped(view, trace, scheduler) or Absent(
+        view, trace, scheduler) or _damped(view, trace, scheduler) or _runs_away(
+        view, trace, scheduler) or Absent(
         f"the learning rate goes from {number(float(trace.series.values[0]))} to "
         f"{number(float(trace.series.values[-1]))}, and that does not harm this run")
-
-
-def _scheduler(view: View, place: str) -> Scheduler | None:
-    """The schedule that moves a group: the one that calls the others, where there are several."""
-    optimizer = place.rpartition(".")[0]
-    able = [s for s in view.record.facts(Scheduler) if s.optimizer in (optimizer, None)]
-    return able[0] if able else None
-
-
-def _suffers(view: View) -> bool:
-    """Whether there was more to gain than the run gained."""
-    outcome = view.outcome
-    if outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
-                        OutcomeKind.TOO_SHORT, OutcomeKind.CRASHED):
-        return False
-    if outcome.skill is None:
-        fall = relative_fall(view[TRAIN_LOSS])
-        return failed(outcome) or (fall is not None and fall < GOOD_SKILL / 2)
-    return learned_little(outcome) or outcome.skill < GOOD_SKILL
 
 
 def _watches_wrongly(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
@@ -152,7 +143,7 @@ def _watches_wrongly(view: View, trace: Trace, scheduler: Scheduler | None) -> V
     alive = trace.below_for_good(view.limit(DEAD) * peak)
     given = watched_the_wrong_way(view, scheduler, alive) if scheduler is not None else None
     if scheduler is None or given is None or not last <= view.limit(LOWERED) * peak or (
-            not _suffers(view)):
+            not had_more_to_gain(view)):
         return None
     low, other = ("lower", "max") if scheduler.mode == "min" else ("higher", "min")
     better = "higher" if low == "lower" else "lower"
@@ -178,7 +169,7 @@ def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | No
     target = scheduler.target if scheduler is not None and scheduler.kind in RISING else None
     floor = view.limit(DEAD) * max(peak, target or 0.0)
     died = trace.below_for_good(floor) if peak > 0 else 0
-    if died is None or not died <= view.limit(EARLY) * trace.steps or not _suffers(view):
+    if died is None or not died <= view.limit(EARLY) * trace.steps or not had_more_to_gain(view):
         return None
     at_once = died <= view.limit(AT_ONCE) * trace.steps
     waits = scheduler is not None and scheduler.kind == PLATEAU
@@ -213,9 +204,9 @@ def _never_up(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict 
     values, low = trace.series.values, view.limit(LOW)
     update, idle = largest_update(view), view.limit(IDLE)
     rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
-    if not rises or not _suffers(view):
+    if not rises or not had_more_to_gain(view):
         return None
-    goal = scheduler.target if scheduler.kind in RISING else _intended(scheduler, trace)
+    goal = scheduler.target if scheduler.kind in RISING else intended(scheduler, trace)
     if not learned_little(view.outcome):
         # A run that goes well may be shorter than its schedule, unless that counts epochs.
         pace = pace_of(view, scheduler)
@@ -278,14 +269,23 @@ def _damped(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | 
                "learning rate by it."),))
 
 
-def _intended(scheduler: Scheduler, trace: Trace) -> float | None:
-    """The base rate of a schedule of one's own, if the rate climbs towards it in equal steps.
-
-    One that multiplies by anything else has no goal that a record could know.
-    """
-    climbs = np.diff(trace.series.values)
-    even = bool(np.all(np.abs(climbs - climbs.mean()) <= 0.05 * climbs.mean()))
-    return scheduler.target if even and len(climbs) >= 3 else None
+def _runs_away(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
+    """A schedule that lifts the learning rate far above the optimizer's, and what was learned is
+    lost again."""
+    last = float(trace.series.values[-1])
+    target = None if scheduler is None or scheduler.kind in RISING else scheduler.target
+    if scheduler is None or not target or not last >= view.limit(ABOVE) * target or not bool(
+        np.all(np.diff(trace.series.values) >= 0)
+    ) or not had_more_to_gain(view) or not was_lower_before(view, trace, last / 2):
+        return None
+    found = _present(
+        view, trace, scheduler, strength=0.85,
+        title=f"the schedule lifts the learning rate to {number(last)}, "
+        f"{times(last / target)} the optimizer's, and the loss was lower before",
+        label="rises to the end of the run", bound=target)
+    return replace(found, location=scheduler.location or found.location, remedies=(
+        Remedy("end the warm-up at the optimizer's learning rate", Safety.SAFE,
+               (CapSchedule(scheduler.name),)),))
 
 
 def _present(
@@ -379,7 +379,8 @@ CAUSE = Cause(
         "schedule itself names. If it names no target, every update must also be far too small. "
         "Factors of one's own that stay below a twentieth are reported as well, if the updates are "
         "far too small. So is a schedule that watches a value and waits for it to move in the "
-        "direction opposite to that in which it moves while the loss falls.",
+        "direction opposite to that in which it moves while the loss falls, and one that rises to "
+        "the end, far above the optimizer's learning rate, while the loss was lower before.",
         limitations="If the learning rate collapses after the loss has plateaued, there is no "
         "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
         "no target. Cyclic schedules with a wrong period are not detected.",
@@ -390,7 +391,7 @@ CAUSE = Cause(
     ),
     needs=(LEARNING_RATE, TRAIN_LOSS),
     uses=(SCHEDULER_CALLS, WATCHED_BY_SCHEDULE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM),
-    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, LOWERED, IDLE),
+    thresholds=(DEAD, EARLY, AT_ONCE, STILL, LOW, HALF, DAMPED, LOWERED, ABOVE, IDLE),
     effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT, Effect.TOO_SLOW),
     detect=_detect,
 )

@@ -9,7 +9,14 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import BatchFirst, Remedy, Safety, SoftmaxAxis, SwapAxes
+from unstuck.schema.edits import (
+    BatchFirst,
+    KeepSamples,
+    Remedy,
+    Safety,
+    SoftmaxAxis,
+    SwapAxes,
+)
 from unstuck.schema.facts.models import COMBINED, BatchAxis, Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import PASTED_SHARE
@@ -121,6 +128,20 @@ def _softmax(found: Pasted) -> _Words:
     )
 
 
+def _sum(found: Pasted) -> _Words:
+    return _Words(
+        title=f"a product of matrices adds up over the {found.samples} samples of the batch, so "
+        "each output depends on all of them",
+        label="adds up over the samples of the batch",
+        seen=f"the axis over which the product of {found.given} and {found.taken} adds up holds "
+        f"the {found.samples} samples",
+        remedy=Remedy(
+            "keep the samples apart", Safety.SAFE, (KeepSamples(found.location),),
+            advice="Keep the batch axis in the result: torch.bmm multiplies matrices sample by "
+            "sample, and in einsum the letter of the batch belongs behind the arrow too."),
+    )
+
+
 _KEPT_ORDER = "{} becomes {}, but the numbers stay in the same order"
 
 
@@ -137,7 +158,7 @@ def _turned(found: Pasted) -> Remedy:
         code_text="x = x.transpose(0, 1)  # in place of the view")
 
 
-_WAYS = {"memory": _memory, "view": _view, "order": _order, "softmax": _softmax}
+_WAYS = {"memory": _memory, "view": _view, "order": _order, "softmax": _softmax, "sum": _sum}
 
 
 CAUSE = Cause(

@@ -11,7 +11,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.axes import cuts_in_order, swapped
-from unstuck.observe.batch_axis import Entry, Lost, Mixed, follow, kept, memory
+from unstuck.observe.batch_axis import Entry, Lost, Mixed, Summed, follow, kept, memory
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.naming import unwrapped
@@ -138,7 +138,9 @@ class MixingProbe(Probe):
                 continue
             state = follow(node, call.entry)
             if isinstance(state, Mixed):
-                self._mixed(state, call.entry.samples, step)
+                self._mixed(state, "view", call.entry.samples, step, state.order)
+            elif isinstance(state, Summed):
+                self._mixed(state, "sum", call.entry.samples, step)
             whole = kept(state, call.entry.samples)
             self._end(call, whole, state.operation if isinstance(state, Lost) else "", step)
 
@@ -148,11 +150,14 @@ class MixingProbe(Probe):
             self._known.add(key)
             self._writer.fact(BatchAxis(call.name, whole, lost), step)
 
-    def _mixed(self, mixed: Mixed, samples: int, step: int) -> None:
+    def _mixed(
+        self, mixed: Mixed | Summed, how: str, samples: int, step: int,
+        order: tuple[int, ...] = (),
+    ) -> None:
         name, line = mixed.node.name(), self._finite.line_of(mixed.node)
         location = self._sites.operation(*line, name) if line is not None else None
-        self._found(name.removesuffix("Backward0"), "view", mixed.given, mixed.taken, location,
-                    step, samples, mixed.order)
+        self._found(name.removesuffix("Backward0"), how, mixed.given, mixed.taken, location,
+                    step, samples, order)
 
     def _view(self, node: Any, step: int) -> None:
         """Axes that a view of the program's own swaps by name only; a layer's parts its heads."""
@@ -207,7 +212,8 @@ def _entry(given: torch.Tensor, output: torch.Tensor) -> Entry | None:
     axis = rows[0] if rows else 0
     if shape[axis] < FEWEST or not _has_rows(output, shape[axis]):
         return None
-    return Entry(shape, axis, memory(given))
+    rowed = given.ndim > (2 if given.is_floating_point() else 1)
+    return Entry(shape, axis, memory(given), rowed)
 
 
 def _has_rows(output: torch.Tensor, samples: int) -> bool:

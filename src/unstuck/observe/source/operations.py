@@ -15,6 +15,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "view": ("view", "reshape", "flatten", "unflatten", "rearrange"),
     "unsafeview": ("reshape", "flatten", "rearrange"), "reshapealias": ("reshape",),
     "norm": ("norm",), "std": ("std",), "var": ("var", "std"),
+    "bmm": ("bmm", "einsum", "matmul"), "mm": ("mm", "einsum", "matmul"),
     "clamp": ("clamp", "clip", "clampmin", "clampmax"),
     "clampmin": ("clampmin", "clamp", "clip"), "clampmax": ("clampmax", "clamp", "clip"),
     "hardtanh": ("hardtanh", "relu6"), "elu": ("elu", "selu", "celu"),
@@ -24,7 +25,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 OBJECT = "call"  # the method `__call__`: what is called is an object, by any name
 OPERATORS: dict[str, type[ast.AST]] = {
     "sub": ast.Sub, "rsub": ast.Sub, "add": ast.Add, "mul": ast.Mult, "div": ast.Div,
-    "pow": ast.Pow, "mm": ast.MatMult, "matmul": ast.MatMult, "neg": ast.USub,
+    "pow": ast.Pow, "mm": ast.MatMult, "bmm": ast.MatMult, "matmul": ast.MatMult, "neg": ast.USub,
 }
 
 

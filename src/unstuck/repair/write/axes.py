@@ -12,7 +12,7 @@ from unstuck.repair.functions import function_at
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.text import Source, Splice
-from unstuck.schema.edits import MoveChannels, SoftmaxAxis, SwapAxes
+from unstuck.schema.edits import KeepSamples, MoveChannels, SoftmaxAxis, SwapAxes
 
 _RESHAPING = ("view", "reshape")
 
@@ -136,4 +136,42 @@ def write_axis(edit: SoftmaxAxis, record: Record, index: Index) -> list[Patch]:
                   if edit.dim >= 0 else ())]
 
 
-WRITERS = {SwapAxes: write_swap_axes, MoveChannels: write_move_channels, SoftmaxAxis: write_axis}
+def write_keep_samples(edit: KeepSamples, record: Record, index: Index) -> list[Patch]:
+    """The letter of the batch behind the arrow, and in each einsum that takes such a result."""
+    found = index.at(edit.at, "the product")
+    source = found.source
+    spelled, text = _equation(found.node) or (None, "")
+    operands, _, result = text.partition("->")
+    first, _, second = operands.partition(",")
+    if spelled is None or not first or first[0] not in second or first[0] in result:
+        raise Refused(Reason.UNKNOWN_FORM, "The product is no einsum of two tensors that leaves "
+                      "the first letter out.")
+    kept = first[0] + result
+    splices = [*_spelled(source, spelled, f"{operands}->{kept}")]
+    for node in ast.walk(source.function(found.node) or source.tree):
+        other, text = _equation(node) or (None, "")
+        taken, arrow, made = text.partition("->")
+        if other is not None and other is not spelled and result in taken.split(","):
+            parts = [kept if part == result else part for part in taken.split(",")]
+            splices += _spelled(source, other, ",".join(parts) + arrow + made)
+    return [Patch(edit, tuple(splices), Form.LITERAL)]
+
+
+def _spelled(source: Source, node: ast.expr, text: str) -> tuple[Splice, ...]:
+    """A text in the quotes of another, and in its place."""
+    quote = source.code(node)[0]
+    return change.replace(source, node, f"{quote}{text}{quote}")
+
+
+def _equation(node: ast.AST) -> tuple[ast.expr, str] | None:
+    """The equation of an einsum that is written out without blanks."""
+    if isinstance(node, ast.Call) and names.called(node) == "einsum" and node.args:
+        first = node.args[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and (
+                " " not in first.value):
+            return first, first.value
+    return None
+
+
+WRITERS = {SwapAxes: write_swap_axes, MoveChannels: write_move_channels, SoftmaxAxis: write_axis,
+           KeepSamples: write_keep_samples}

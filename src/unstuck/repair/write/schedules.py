@@ -11,9 +11,10 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import construction, spell, steps
-from unstuck.repair.text import Function
+from unstuck.repair.text import Function, Splice
 from unstuck.repair.values import Number, ways
 from unstuck.schema.edits import (
+    CapSchedule,
     DivideSchedule,
     MoveSchedulerStep,
     RemoveSchedule,
@@ -151,15 +152,27 @@ def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Pat
 
 def write_divide(edit: DivideSchedule, record: Record, index: Index) -> list[Patch]:
     """Around the function that the scheduler is constructed with."""
-    fact = _named(record, edit.scheduler)
-    found = index.at(fact.location, "the construction of the scheduler")
+    splices = _around_factor(edit.scheduler, "(", f") / {literal(edit.by)}", record, index)
+    return [Patch(edit, splices, Form.CALL)]
+
+
+def write_cap(edit: CapSchedule, record: Record, index: Index) -> list[Patch]:
+    """The same, with 1 as the largest factor."""
+    return [Patch(edit, _around_factor(edit.scheduler, "min(1.0, ", ")", record, index), Form.CALL)]
+
+
+def _around_factor(
+    scheduler: str, before: str, behind: str, record: Record, index: Index
+) -> tuple[Splice, ...]:
+    """Text around what the function of a schedule returns."""
+    found = index.at(_named(record, scheduler).location, "the construction of the scheduler")
     given = change.argument(found.call, "lr_lambda", 1)
-    by = literal(edit.by)
     if isinstance(given, ast.Lambda):
-        return [Patch(edit, change.wrap(found.source, given.body, "(", f") / {by}"), Form.CALL)]
+        return change.wrap(found.source, given.body, before, behind)
     if isinstance(given, ast.Name | ast.Attribute):
-        text = f"lambda step: {found.source.code(given)}(step) / {by}"
-        return [Patch(edit, change.replace(found.source, given, text), Form.CALL)]
+        function = f"{found.source.code(given)}(step)"
+        whole = f"{before}{function}{behind}" if before != "(" else f"{function}{behind[1:]}"
+        return change.replace(found.source, given, f"lambda step: {whole}")
     raise Refused(Reason.UNKNOWN_FORM, "The function of the schedule is not written out.")
 
 
@@ -173,6 +186,6 @@ def write_argument(edit: ScheduleArgument, record: Record, index: Index) -> list
 
 
 WRITERS = {
-    DivideSchedule: write_divide, RemoveSchedule: write_remove, Schedule: write_schedule,
-    MoveSchedulerStep: write_move, ScheduleArgument: write_argument,
+    CapSchedule: write_cap, DivideSchedule: write_divide, RemoveSchedule: write_remove,
+    Schedule: write_schedule, MoveSchedulerStep: write_move, ScheduleArgument: write_argument,
 }

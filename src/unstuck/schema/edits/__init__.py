@@ -40,6 +40,7 @@ from unstuck.schema.edits.layers import (
     InitialiseLayer,
     InsertLayer,
     KeepResult,
+    KeepSamples,
     LayerArgument,
     RegisterLayers,
     RemoveFactors,
@@ -80,6 +81,7 @@ from unstuck.schema.edits.losses import (
     WeighTerm,
 )
 from unstuck.schema.edits.optimizers import (
+    CapSchedule,
     Clip,
     DivideSchedule,
     GroupRate,
@@ -123,6 +125,7 @@ __all__ = [
     "CallIt",
     "CallRequiresGrad",
     "CallStep",
+    "CapSchedule",
     "ClampInputs",
     "ClassWeights",
     "Clip",
@@ -153,6 +156,7 @@ __all__ = [
     "KeepList",
     "KeepNumber",
     "KeepResult",
+    "KeepSamples",
     "LayerArgument",
     "LeaveOutPadding",
     "LoadKeys",

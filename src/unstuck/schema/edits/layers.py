@@ -161,6 +161,19 @@ class SoftmaxAxis(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepSamples(Edit):
+    """Let an einsum keep the axis of the batch, and those that read its result."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "keep the samples apart"
+
+    def code(self) -> str:
+        return 'torch.einsum("nqhd,nkhd->nhqk", q, k)  # n stays'
+
+
+@dataclass(frozen=True, slots=True)
 class KeepResult(Edit):
     """Assign the result of calls that nobody keeps to what they were given."""
 

@@ -186,6 +186,19 @@ class DivideSchedule(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class CapSchedule(Edit):
+    """Let the factors that a schedule's own function returns end at 1."""
+
+    scheduler: str  # its name in the record
+
+    def words(self) -> str:
+        return "let the schedule's factors end at 1"
+
+    def code(self) -> str:
+        return "LambdaLR(optimizer, lambda step: min(1.0, factor(step)))"
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleArgument(Edit):
     """Another argument of a scheduler."""
 
