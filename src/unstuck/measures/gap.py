@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.curves.held_out import MEMORISED
-from unstuck.curves.loss_curve import NEAR_ZERO
-from unstuck.curves.statistics import end_median, of_three, point_noise, tidy
+from unstuck.curves.loss_curve import NEAR_ZERO, SURE
+from unstuck.curves.statistics import end_median, of_three, point_noise, tidy, trend
 from unstuck.measures.basics import (
     constant_loss,
     final,
@@ -28,6 +28,7 @@ from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
 from unstuck.words import count, number
 
 FEWEST = 6  # held-out passes
+NOISE = 0.01  # of a constant's loss, by which the mean of held-out losses may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,21 @@ class Gap:
     sure: bool
     memorised: bool
     eval_mode: bool
+
+
+def only_by_heart(view: View) -> bool:
+    """Whether nothing that was learned holds for held-out samples: their loss was never below a
+    constant's and only rose, while the train loss fell below it.
+    """
+    constant = constant_loss(view)
+    if constant is None or not constant > 0 or not view.has(HELD_OUT_LOSS):
+        return False
+    held = tidy(view[HELD_OUT_LOSS])
+    line = trend(held)
+    return line is not None and line.score > SURE and (
+        float(held.values.min()) > (1 - NOISE) * constant
+        and end_median(held.values) > (1 + NOISE) * constant
+        and train_loss_at_the_end(view) < (1 - 2 * NOISE) * constant)
 
 
 def not_kept(view: View) -> Absent | None:

@@ -22,6 +22,7 @@ from unstuck.measures.basics import (
     rates,
     weight_updates,
 )
+from unstuck.measures.gap import only_by_heart
 from unstuck.measures.repeats import SHORT, at_the_same_place, short_on_purpose
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -35,6 +36,7 @@ from unstuck.schema.facts.loops import Loop
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import (
+    CONSTANT_LOSS,
     HELD_OUT_LOSS,
     LEARNING_RATE,
     LEFT_OUT_LOSSES,
@@ -122,6 +124,8 @@ def _detect(view: View) -> Verdict:
     # Before anything is learned, the held-out loss moves at random.
     if not hardly and _held_out_turned(view):
         return Absent("the held-out loss was best before the last quarter of the run")
+    if only_by_heart(view):
+        return Absent("the held-out loss was never below that of a constant prediction, and rises")
     if not begun and _held_out_rests(view):
         return Absent("the held-out loss has stopped falling: it was about the same in the last "
                       "two quarters of the run")
@@ -348,7 +352,8 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(
-        LEARNING_RATE, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM, LEFT_OUT_LOSSES, CLEARED_BACKWARDS,
+        LEARNING_RATE, CONSTANT_LOSS, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM, LEFT_OUT_LOSSES,
+        CLEARED_BACKWARDS,
     ),
     thresholds=(LARGE, SMALL, STEEP, HARDLY, DECAYED, SLOW, IN_VAIN),
     shows=Effect.TOO_SLOW,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unstuck.measures.basics import failed, final, last, learned_little, measured, weights
+from unstuck.measures.gap import only_by_heart
 from unstuck.measures.labels import above_chance, pairs_location
 from unstuck.measures.origins import apart
 from unstuck.measures.samples import labelled
@@ -19,6 +20,7 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     CLASS_SAMPLES,
     INPUT_KINDS,
@@ -171,10 +173,12 @@ def _of_a_part(
 ) -> Present | Unknown:
     """Where the models receive more than the inputs that show no relation to the targets.
 
-    Of a run that learned, the rest tells the targets. In one that failed it may tell nothing.
+    Of a run that learned, the rest tells the targets. In one that failed, or learned what holds for
+    no other sample, it may tell nothing.
     """
     weighted = any(loss.reduction == "none" for loss in view.record.facts(Loss))
-    if failed(view.outcome) and network and not weighted and _kinds(view) > view.limit(SYMBOLS):
+    if (failed(view.outcome) or only_by_heart(view)) and network and not weighted and (
+            _kinds(view) > view.limit(SYMBOLS)):
         return _present(view, network, PART, scores, part=True)
     return Unknown("the models receive more than the inputs that were kept, and these tell "
                    "nothing of the targets by themselves", ("a model with one input",))
@@ -292,7 +296,7 @@ CAUSE = Cause(
     uses=(
         LABEL_DEPENDENCE, PAIRS_TESTED,
         LABEL_CHANCE, LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED, INPUT_KINDS, BATCH_SIZE,
-        CLASS_SAMPLES,
+        CLASS_SAMPLES, CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS,
     ),
     thresholds=(DEPENDENT, PAIRS, FEW, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     shows=Effect.LABELS_UNPREDICTABLE,
