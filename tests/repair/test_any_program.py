@@ -63,6 +63,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
         yield from (edits.SwitchMode(mode, model.call_location) for mode in ("train", "eval"))
         yield from (edits.KeepGraph(model.call_location), edits.UseResult(model.call_location),
                     edits.StepDown(model.call_location),
+                    edits.StepEvery(2, model.call_location),
                     edits.KeepSamples(model.call_location),
                     edits.KeepNumber(model.call_location, True))
     for loss in record.facts(Loss):

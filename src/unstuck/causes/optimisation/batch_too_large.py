@@ -15,9 +15,12 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety
+from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety, StepEvery
 from unstuck.schema.experiments import Arm, Experiment
+from unstuck.schema.facts.calls import Guarded
+from unstuck.schema.facts.loops import Pace
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import BATCH_SIZE, SAME_BATCH
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
@@ -40,6 +43,13 @@ FEW_UPDATES = Threshold(
     "into a single step.",
     "usual batches of 16 to 256 samples give ten to thousands of updates per epoch",
 )
+FEW = Threshold(
+    "updates-of-a-run", 100.0,
+    "So few updates are too few for nearly any network, however exact their gradients are. If each "
+    "takes a whole epoch, its batches could make many.",
+    "Adam moves a weight by the learning rate per step: by 0.1 in 100 steps of the usual 0.001",
+)
+ONE = 1.5  # updates per epoch: all samples go into a single step
 ON_ITS_WAY = Threshold(
     "still-on-its-way", 0.2,
     "In the second half of the run, the loss fell at least a fifth as far as in the first half, so "
@@ -57,7 +67,8 @@ def _detect(view: View) -> Verdict:
         return Unknown("the batch size is not known", (BATCH_SIZE.name,))
     if not size >= view.limit(SMALL):
         return Absent(f"{count(round(size), 'sample')} are a small batch")
-    if not found.whole >= view.limit(AGREE):
+    gathers = updates is not None and updates <= ONE and view.record.steps <= view.limit(FEW)
+    if not found.whole >= view.limit(AGREE) and not gathers:
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
     few = updates is not None and updates <= view.limit(FEW_UPDATES)
@@ -75,24 +86,32 @@ def _detect(view: View) -> Verdict:
         return Absent(f"an epoch has enough updates ({number(updates)})")
     scale = size * (1 / found.whole - 1)
     steps, points = loss_points(view)
+    agree = found.whole >= view.limit(AGREE)
     evidence = (
-        *agreement_evidence(
+        *(agreement_evidence(
             view, view.limit(AGREE),
             "successive gradients are nearly the same (agreement "
             f"{number(found.whole)}; 0 is pure noise, 1 is free of noise), so a batch size of "
-            f"{number(max(scale, 1.0))} would already give as much signal as noise"),
+            f"{number(max(scale, 1.0))} would already give as much signal as noise"
+        ) if agree else ()),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
                  "the loss was still falling when the run ended (in the second half it fell "
                  f"{percent(found.fall)} as far as in the first)"),
     )
+    condition = _accumulated_until(view)
+    less = () if condition is None else (Remedy(
+        "step more often", Safety.CHANGES_EXPERIMENT,
+        tuple(StepEvery(passes, condition) for passes in (1, 4))),)
     return Present(
-        strength=0.45, since_step=0, location=batch_location(view, size), of_value=True,
+        strength=0.45, since_step=0, of_value=True,
+        location=condition or batch_location(view, size),
         evidence=evidence,
         title=f"a batch size of {number(size)} is too large: the whole run has "
         f"{count(view.record.steps, 'update')}, {number(updates)} per epoch (usual: tens to "
         "thousands per epoch)",
         label=f"only {count(view.record.steps, 'update')} in the whole run",
         remedies=(
+            *less,
             Remedy("smaller batches", Safety.CHANGES_EXPERIMENT,
                    tuple(BatchSize(n) for n in (16, 8, max(round(size / 2), 1),
                                                 max(round(size / 4), 1), 1) if n < size)
@@ -110,6 +129,13 @@ def _detect(view: View) -> Verdict:
                 arms.momentum(view, "momentum-too-low"),
             )),
     )
+
+
+def _accumulated_until(view: View) -> SourceLocation | None:
+    """The condition under which the optimizer steps, where gradients of several batches add up."""
+    guards = [each for each in view.record.facts(Guarded) if each.method == "step"]
+    several = any(pace.backwards > 1 for pace in view.record.facts(Pace))
+    return guards[0].condition if several and len(guards) == 1 else None
 
 
 CAUSE = Cause(
@@ -130,8 +156,9 @@ CAUSE = Cause(
         "have been enough for several steps that are almost as good.",
         detection="Three things must come together. The gradients of successive steps agree to at "
         "least four fifths over the run, so the gradient noise scale is at most a quarter of the "
-        "batch size, which is 32 or more. An epoch has at most eight updates. The run has not "
-        "learned enough, and its loss was still falling when it ended.",
+        "batch size, which is 32 or more; or the run makes only one update per epoch, and no more "
+        "than a hundred. An epoch has at most eight updates. The run has not learned enough, and "
+        "its loss was still falling when it ended.",
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
         "trial can show which is best, so this is at most the best suspect of a run that learned "
         "little. A run on full batches of noisy labels looks the same once it has learned most of "
@@ -144,7 +171,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE, BATCH_SIZE),
     uses=(SAME_BATCH,),
-    thresholds=(SMALL, AGREE, FEW_UPDATES, ON_ITS_WAY),
+    thresholds=(SMALL, AGREE, FEW_UPDATES, FEW, ON_ITS_WAY),
     by_trial=True,
     detect=_detect,
 )

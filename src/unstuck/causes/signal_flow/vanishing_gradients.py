@@ -243,10 +243,8 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
             code_text="nn.ReLU()",
         ))
     scheme = "xavier_normal_" if squashing else "kaiming_normal_"
-    convolution = any(x.role is LayerRole.CONVOLUTION for x in flow.layers)
-    kind = "BatchNorm2d" if convolution else "LayerNorm"
-    norms = [f"{kind}({_width(view, layer)})" for layer in flow.layers[:-1]]
-    norm = norms[0] if len(set(norms)) == 1 else kind
+    norms = [f"{_norm(layer)}({_width(view, layer)})" for layer in flow.layers[:-1]]
+    norm = norms[0] if len(set(norms)) == 1 else _norm(flow.layers[0])
     remedies += [
         Remedy("normalise between layers", Safety.CHANGES_EXPERIMENT,
                (Together(tuple(InsertLayer(layer.name, each) for layer, each in zip(
@@ -262,6 +260,12 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
                "gradient can bypass the layers. Or use fewer layers."),
     ]
     return tuple(remedies)
+
+
+def _norm(layer: Layer) -> str:
+    """The normalisation for what a layer puts out."""
+    convolution = layer.role is LayerRole.CONVOLUTION
+    return f"BatchNorm{layer.kind[-2:]}" if convolution and layer.kind.endswith("d") else "LayerNorm"
 
 
 def _width(view: View, layer: Layer) -> int:

@@ -11,10 +11,11 @@ from unstuck.repair.index import Index, Loop
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import backwards, receiver, steps
 from unstuck.repair.text import Source, Splice
+from unstuck.repair.values import Number, ways
 from unstuck.repair.write.fetching import own_ancestors
 from unstuck.repair.write.once import names_made
 from unstuck.repair.write.steps import CLIPS
-from unstuck.schema.edits import StepDown, StepEachBatch
+from unstuck.schema.edits import StepDown, StepEachBatch, StepEvery
 
 
 def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> list[Patch]:
@@ -92,6 +93,18 @@ def _cleared_behind(
             *change.after(source, step, f"{held}.zero_grad()")]
 
 
+def write_step_every(edit: StepEvery, record: Record, index: Index) -> list[Patch]:
+    """The divisor of the condition under which the optimizer steps, where it is written."""
+    found = index.at(edit.at, "the condition of the optimizer's step")
+    divisors = [node.right for node in ast.walk(found.node)
+                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)]
+    if len(divisors) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "The condition of the optimizer's step counts nothing.")
+    number = Number(float(edit.passes), shared=True, whole=True)
+    return [Patch(edit, way.splices, way.form)
+            for way in ways(index, found.source, divisors[0], number)]
+
+
 def write_step_down(edit: StepDown, record: Record, index: Index) -> list[Patch]:
     """A minus in the place of the plus, or in front of the factor of what is added."""
     found = index.at(edit.at, "the update of the weights")
@@ -114,4 +127,5 @@ def write_step_down(edit: StepDown, record: Record, index: Index) -> list[Patch]
     return [Patch(edit, (Splice(source.name, place, place + 1, sign),), Form.LITERAL)]
 
 
-WRITERS = {StepDown: write_step_down, StepEachBatch: write_step_each_batch}
+WRITERS = {StepDown: write_step_down, StepEachBatch: write_step_each_batch,
+           StepEvery: write_step_every}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, literal
 from unstuck.schema.places import SourceLocation
-from unstuck.words import times
+from unstuck.words import count, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,21 @@ class KeepGraph(Edit):
 
     def code(self) -> str:
         return "y = f(x)  # in torch all the way: no detach(), .data, item() or numpy()"
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvery(Edit):
+    """Let the optimizer step after so many backward passes. `at` is the condition of its step."""
+
+    passes: int
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return f"step after every {count(self.passes, 'backward pass', 'backward passes')}" if (
+            self.passes > 1) else "step after every backward pass"
+
+    def code(self) -> str:
+        return f"if (step + 1) % {self.passes} == 0: optimizer.step()"
 
 
 @dataclass(frozen=True, slots=True)
