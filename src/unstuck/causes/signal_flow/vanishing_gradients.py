@@ -264,8 +264,9 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
 
 def _norm(layer: Layer) -> str:
     """The normalisation for what a layer puts out."""
-    convolution = layer.role is LayerRole.CONVOLUTION
-    return f"BatchNorm{layer.kind[-2:]}" if convolution and layer.kind.endswith("d") else "LayerNorm"
+    if layer.role is LayerRole.CONVOLUTION and layer.kind.endswith("d"):
+        return f"BatchNorm{layer.kind[-2:]}"
+    return "LayerNorm"
 
 
 def _width(view: View, layer: Layer) -> int:

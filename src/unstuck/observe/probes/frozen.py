@@ -153,11 +153,14 @@ class FrozenProbe(Probe):
     def _location(
         self, model: nn.Module, frozen: list[torch.nn.Parameter]
     ) -> SourceLocation | None:
-        """The call that froze them, else the only statement in the model's file that can have."""
-        for parameter in frozen:
-            site = (self._freezing.get(parameter) or (None,))[0]
-            if site is not None:
-                return self._sites.location(site)
+        """The call that froze the largest, else the only other statement in the model's file that
+        can have."""
+        sites = {id(p): (self._freezing.get(p) or (None,))[0] for p in frozen}
+        site = sites[id(max(frozen, key=torch.numel))] if frozen else None
+        if site is not None:
+            return self._sites.location(site)
+        others = {place.line for each in sites.values()
+                  if (place := self._sites.location(each)) is not None}
         built = self._sites.location(self._names.built_at(model))
         if built is None:
             return None
@@ -165,7 +168,8 @@ class FrozenProbe(Probe):
         if tree is None:
             return None
         found = [node for node in ast.walk(tree)
-                 if isinstance(node, ast.Assign | ast.Call) and _freezes(node)]
+                 if isinstance(node, ast.Assign | ast.Call) and _freezes(node)
+                 and node.lineno not in others]
         return expression_at(built.file, found[0], built.text is not None) if (
             len(found) == 1) else None
 

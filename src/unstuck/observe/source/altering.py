@@ -105,8 +105,9 @@ def _called(
         elif isinstance(call.func, ast.Attribute):
             found.append(method_of(kind, call.func.attr))
             member = members.get(call.func.attr)
-            parts = vars(member).get("transforms") if hasattr(member, "__dict__") else None
-            for each in (member, *(parts if type(parts) is list else ())):
+            held = vars(member).values() if hasattr(member, "__dict__") else ()
+            parts = [part for each in held if type(each) in (list, tuple) for part in each]
+            for each in (member, *parts):
                 found.append(each if isinstance(each, FunctionType) else (
                     method_of(type(each), "__call__")))
             if isinstance(call.func.value, ast.Name):

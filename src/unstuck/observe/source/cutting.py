@@ -53,9 +53,15 @@ def is_cutting(node: ast.expr) -> bool:
         return node.attr == "data"
     if not isinstance(node, ast.Call):
         return False
-    if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
+    if isinstance(node.func, ast.Attribute) and (
+            node.func.attr in _METHODS or _draws(node, node.func)):
         return True
     return _called(node) in _FUNCTIONS
+
+
+def _draws(call: ast.Call, function: ast.Attribute) -> bool:
+    """Whether it draws from a distribution, which `rsample` does with a graph and `sample` not."""
+    return function.attr == "sample" and not call.args and last_name(function.value) != "random"
 
 
 def _called(node: ast.expr) -> str:

@@ -42,6 +42,10 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     if isinstance(node, ast.With) or (
             isinstance(node, ast.Call) and names.called(node) in _MODES):
         return [Patch(edit, _with_gradients(found), Form.CALL)]
+    drawn = _drawn(node)
+    if drawn is not None:
+        end = source.span(drawn)[1]
+        return [Patch(edit, (Splice(source.name, end - len("sample"), end, "rsample"),), Form.CALL)]
     outermost = _straight_through(source, node) or next(
         (each for each in ast.walk(node) if isinstance(each, ast.expr)
          and _inner(each) is not None), None)
@@ -68,6 +72,14 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     return [Patch(edit, tuple(s for s in (
         Splice(source.name, start, left, ""), Splice(source.name, right, end, "")
     ) if s.start < s.end), Form.CALL)]
+
+
+def _drawn(node: ast.AST) -> ast.Attribute | None:
+    """The method that draws without a graph, if that is what an expression does."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="sample") as method, args=[]):
+            return method
+    return None
 
 
 def _straight_through(source: Source, node: ast.AST) -> ast.expr | None:
