@@ -112,10 +112,13 @@ class LossCalls:
             self._sites.location(self._built()), self._sites.location(self._outer(callers)))
 
     def _built(self) -> Site | None:
-        """Where the module was constructed whose `forward` calls the loss function."""
+        """Where the module of torch was constructed whose `forward` calls the loss function.
+
+        One of the program's own takes other arguments than the function.
+        """
         frame: FrameType | None = sys._getframe(2)
         for _ in range(MOST_FRAMES):
-            if frame is None:
+            if frame is None or self._sites.is_user(frame.f_code.co_filename):
                 return None
             if frame.f_code.co_name == "forward":
                 module = local_variables(frame).get("self")
@@ -124,8 +127,6 @@ class LossCalls:
                     or next(iter(nn.Module.parameters(module)), None) is not None)
                 return self._names.built_at(module) if isinstance(
                     module, nn.Module) and not model else None
-            if self._sites.is_user(frame.f_code.co_filename):
-                return None
             frame = frame.f_back
         return None
 
