@@ -60,22 +60,22 @@ def inputs_given(view: View) -> SourceLocation | None:
     return nearest(input_steps(view), *GIVEN)
 
 
-def apart(view: View) -> SourceLocation | None:
-    """Where targets are put in an order, or split, without the inputs, or these without them.
+def apart(view: View) -> tuple[tuple[SourceLocation, ...], tuple[SourceLocation, ...]]:
+    """Where inputs are put in an order, or split, without the targets, and targets without inputs.
 
-    None if the text does not say all that happened to both since they came.
+    Nothing if the text does not say all that happened to both since they came.
     """
     both = input_steps(view), target_steps(view)
     if not all(both):
-        return None
+        return (), ()
     ends = [steps[-1] for steps in both]
     if ends[0].location.line != ends[1].location.line and any(
             end.kind is not StepKind.MADE for end in ends):
-        return None
+        return (), ()
     inputs, targets = ([step.location for step in steps if step.kind is StepKind.ORDERED]
                        for steps in both)
-    return next((each for each in targets if each not in inputs), None) or next(
-        (each for each in inputs if each not in targets), None)
+    return (tuple(each for each in inputs if each not in targets),
+            tuple(each for each in targets if each not in inputs))
 
 
 def cut_beside(view: View, loss: str) -> SourceLocation | None:

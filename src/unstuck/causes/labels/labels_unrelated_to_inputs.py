@@ -13,7 +13,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import OneLoader, Remedy, Safety
+from unstuck.schema.edits import OneLoader, OrderTogether, Remedy, Safety
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Kept, Loader
 from unstuck.schema.facts.losses import Loss
@@ -128,7 +128,7 @@ def _detect(view: View) -> Verdict:
             return Absent(f"the network predicts {place} samples better than chance")
     if not pairs["train"] >= view.limit(PAIRS):
         if pairs["train"] >= view.limit(FEW) and score <= view.limit(DEPENDENT) / 2 and (
-            apart(view) is not None
+            any(apart(view))
         ):
             return _present(view, network, 0.85, scores)
         return Unknown(f"{count(round(pairs['train']), 'pair')} of input and target are too few", (
@@ -203,6 +203,7 @@ def _present(
     part: bool = False,
 ) -> Present:
     """The finding; with `part`, the models receive more than was tested."""
+    inputs_alone, targets_alone = apart(view)
     samples = round(last(view[PAIRS_TESTED])["train"])
     inputs = "the first input of the models" if part else "the inputs"
     untested = "; what else they receive, such as lengths, was not tested" if part else ""
@@ -241,10 +242,13 @@ def _present(
         title=f"the targets of {count(samples, 'training sample')} do not depend on {inputs}"
         f"{predicts}",
         since_step=0,
-        location=apart(view) or pairs_location(view),
+        location=next(iter((*targets_alone, *inputs_alone)), None) or pairs_location(view),
         label="these inputs and targets do not belong together",
         evidence=tuple(evidence),
         remedies=(
+            *((Remedy("put them into one order", Safety.SAFE, (
+                OrderTogether(inputs_alone, targets_alone),)),)
+              if inputs_alone or targets_alone else ()),
             *_one_loader(view),
             Remedy("check the pairs of inputs and targets", Safety.ADVICE,
                    advice="Show some inputs beside their targets. Shuffle, sort, filter and split "

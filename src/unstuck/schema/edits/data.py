@@ -322,6 +322,23 @@ class SortClasses(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderTogether(Edit):
+    """One order for inputs and targets.
+
+    The places are where the order of each alone is drawn, or where it is put into one or split.
+    """
+
+    inputs: tuple[SourceLocation, ...]
+    targets: tuple[SourceLocation, ...]
+
+    def words(self) -> str:
+        return "put inputs and targets into one order"
+
+    def code(self) -> str:
+        return "order = torch.randperm(len(x)); x, y = x[order], y[order]"
+
+
+@dataclass(frozen=True, slots=True)
 class OneLoader(Edit):
     """Inputs and targets from one loader, in the place of two that each draw an order."""
 
