@@ -76,10 +76,11 @@ def _one_shuffle(one: Found, other: Found, index: Index) -> tuple[Splice, ...] |
     (generator, x), (_, y) = (each for each in shuffles if each is not None)
     first, second = sorted((one, other), key=lambda each: source.span(each.node))
     order = free_name(index, source, "order")
-    line = (f"{order} = {generator}.permutation(len({x}))\n"
-            f"{x}, {y} = {x}[{order}], {y}[{order}]")
-    return *change.before(source, first.statement, line), *(
-        splice for each in (first, second) for splice in change.remove(source, each.statement))
+    indentation = source.indentation(source.span(first.statement)[0])
+    lines = (f"{order} = {generator}.permutation(len({x}))",
+             f"{x}, {y} = {x}[{order}], {y}[{order}]")
+    return (*change.replace(source, first.statement, f"{source.line_end}{indentation}".join(lines)),
+            *change.remove(source, second.statement))
 
 
 def _shuffled(found: Found) -> tuple[str, str] | None:
