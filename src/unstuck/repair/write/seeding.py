@@ -8,7 +8,7 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Index
-from unstuck.repair.patch import Form, Need, Patch
+from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name
 from unstuck.repair.text import Function
 from unstuck.repair.write.once import names_made, outermost
@@ -16,8 +16,8 @@ from unstuck.schema.edits import SeedOnce
 
 
 def write_seed_once(edit: SeedOnce, record: Record, index: Index) -> list[Patch]:
-    """In front of the outermost loop; where a function seeds that is called in each step, at the
-    head of the file, or not at all if it seeds what others draw from."""
+    """In front of the outermost loop; where a function seeds that is called in each step, in
+    front of the function, or not at all if it seeds what others draw from."""
     found = index.at(edit.at, "the call that seeds")
     source, statement, node = found.source, found.statement, found.node
     alone = isinstance(statement, ast.Expr) and statement.value is node
@@ -34,8 +34,14 @@ def write_seed_once(edit: SeedOnce, record: Record, index: Index) -> list[Patch]
             names.bindings(source, function, name) for name in needed):
         raise Refused(Reason.UNKNOWN_FORM, "What it is seeded by is known in the step only.")
     name = free_name(index, source, "GENERATOR")
-    kept = Need(source.name, name, f"{name} = {source.code(node)}", helper=True)
-    return [Patch(edit, change.replace(source, node, name), Form.STATEMENT, (kept,))]
+    # In front of the function, but behind what the seed is made of.
+    whole = next(each for each in source.tree.body if function in ast.walk(each))
+    below = [each for each in source.tree.body if each.lineno > whole.lineno
+             and needed & names_made(each)]
+    kept = f"{name} = {source.code(node)}"
+    made = change.after(source, below[-1], kept) if below else change.before(
+        source, whole, f"{kept}\n\n")
+    return [Patch(edit, (*made, *change.replace(source, node, name)), Form.STATEMENT)]
 
 
 WRITERS = {SeedOnce: write_seed_once}
