@@ -31,6 +31,7 @@ LONGER = 3  # times as long is the next prefix
 MOST = 0.5  # of the program: a prefix that is longer saves nothing
 CONFIRMING = 2 * len(FRESH)  # runs on fresh seeds
 ONE_CHANGE = 1 + CONFIRMING  # the fewest trials that prove anything
+ONE_LOOK = 3  # the fewest that show whether a change helps: nothing is proven
 SHARE = 0.5  # of the budget, that trials of a program of unknown length may take
 
 
@@ -130,18 +131,24 @@ class Lengths:
         if self.first is None:
             self.race.shorten(self.steps)
             return self.race.control()
+        run = self._prefix(1 + ONE_CHANGE) or self._prefix(ONE_LOOK)
+        self.short = run is None
+        return run
+
+    def _prefix(self, trials: int) -> Run | None:
+        """The control of the next prefix by which the failure shows and that has time for so many
+        trials."""
         assert self.cost is not None
         for begun, state in self._beginnings():
             for steps in self.prefixes(begun):
                 left = self.race.clock.left * self.race.jobs
-                if (1 + ONE_CHANGE) * self.cost.seconds(steps) > left:
+                if trials * self.cost.seconds(steps) > left:
                     break
                 self.tried.append((begun, steps))
                 self.race.shorten(steps, state)
                 run = self.race.control()
                 if run.ended.crashed or run.ended.no_view is not None or self.shows(run):
                     return run
-        self.short = True
         return None
 
     def shows(self, run: Run) -> bool:
