@@ -60,6 +60,15 @@ def inputs_given(view: View) -> SourceLocation | None:
     return nearest(input_steps(view), *GIVEN)
 
 
+def taken_by_index(view: View) -> ModelCall | None:
+    """Where training takes some rows of a variable at a time, of which no other call takes any."""
+    calls = [c for c in view.record.facts(ModelCall)
+             if c.variable is not None and not c.variable.whole]
+    trained = [c for c in calls if c.role is CallRole.TRAIN and c.first]
+    return trained[0] if len(trained) == 1 and not any(
+        c.variable == trained[0].variable for c in calls if c is not trained[0]) else None
+
+
 def apart(view: View) -> tuple[tuple[SourceLocation, ...], tuple[SourceLocation, ...]]:
     """Where inputs are put in an order, or split, without the targets, and targets without inputs.
 

@@ -12,6 +12,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.signals.drawing import ROW_COPIES
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     DUPLICATE_CLASS_SHARE,
@@ -64,14 +65,20 @@ SHORT = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    share = final(view, DUPLICATE_SHARE)
+    share, train = final(view, DUPLICATE_SHARE), kept(view, "train")
+    if share is None and (train is None or not train.discrete):
+        share = final(view, ROW_COPIES)
     if share is None:
         return _not_measured(view)
     if not share >= view.limit(SHARE):
         few = f"only {percent(share)}" if share else "none"
         return Absent(f"{few} of the training samples are copies of another one")
     near = final(view, NEAR_COPIES)
-    if near is None or not near < view.limit(CHANCE):
+    if near is None:
+        return Unknown("whether such copies arise by chance was not measured", (NEAR_COPIES.name,))
+    # Repeated that often, few are left: it does harm if held-out data show that they do not do.
+    harmful = share >= view.limit(MOSTLY) and _falls_short(view)
+    if not near < view.limit(CHANCE) and not harmful:
         return Absent("nearly equal samples are common in these data, so exact copies can arise "
                       "by chance")
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
@@ -79,8 +86,6 @@ def _detect(view: View) -> Verdict:
     # Only part of a large set was seen: if all its samples occur twice, half are copies.
     half, unlike, most = (view.limit(x) for x in (REPEATED, UNEVEN, ONE_CLASS))
     alike = share >= half if uneven is None else not uneven >= unlike
-    # Repeated that often, few are left: it does harm if held-out data show that they do not do.
-    harmful = share >= view.limit(MOSTLY) and _falls_short(view)
     if alike and not harmful:
         purpose = "; every sample is repeated equally often, which does no harm"
     elif not harmful and one_class is not None and one_class >= most:
@@ -107,8 +112,11 @@ def _not_measured(view: View) -> Verdict:
 
 
 def _present(view: View, share: float, near: float, purpose: str) -> Present:
-    step = int(view[DUPLICATE_SHARE].steps[-1])
+    signal = DUPLICATE_SHARE if view.has(DUPLICATE_SHARE) else ROW_COPIES
+    step = int(view[signal].steps[-1])
     few = f"only {percent(near)}" if near else "none"
+    chance = "" if near >= view.limit(CHANCE) else (
+        f"; this is not chance, because {few} of the distinct samples are close to another")
     return Present(
         strength=0.4 if purpose else 0.8 if share >= 2 * view.limit(SHARE) else 0.7,
         title=f"{percent(share)} of the training samples are exact copies of other training "
@@ -117,10 +125,9 @@ def _present(view: View, share: float, near: float, purpose: str) -> Present:
         location=training_location(view),
         label=f"{percent(share)} of these samples are copies",
         evidence=(
-            Evidence(DUPLICATE_SHARE.name, "", (step,), (share,), view.limit(SHARE),
+            Evidence(signal.name, "", (step,), (share,), view.limit(SHARE),
                      f"{percent(share)} of the samples in one epoch equal another sample in every "
-                     f"element; this is not chance, because {few} of the distinct samples are "
-                     "close to another"),
+                     f"element{chance}"),
         ),
         remedies=(
             Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,
@@ -162,7 +169,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(DUPLICATE_SHARE, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE,
+    uses=(DUPLICATE_SHARE, ROW_COPIES, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE,
           TRAIN_LOSS, HELD_OUT_LOSS),
     thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS, MOSTLY, SHORT),
     effects=(Effect.SAMPLES_FEW, Effect.SAMPLES_SHARED),

@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 
 from unstuck.measures.basics import last, learned_little
+from unstuck.measures.origins import taken_by_index
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import FetchEachStep, Remedy, Safety, WeightPerSample, WholeLength
-from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
+from unstuck.schema.edits import (
+    FetchEachStep,
+    Remedy,
+    Safety,
+    Shuffle,
+    WeightPerSample,
+    WholeLength,
+)
+from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -78,7 +86,7 @@ def _detect(view: View) -> Verdict:
     loaders = [x for x in view.record.facts(Loader) if x.name in trained]
     if not loaders and view.has(ROWS_LEFT_OUT):
         return _rows(view)
-    if not loaders and _by_index(view) is not None and (
+    if not loaders and taken_by_index(view) is not None and (
             learned_little(view.outcome) or view.outcome.kind is OutcomeKind.OVERFITTING):
         return Unknown("whether the batches bring all rows that they are taken from was not looked "
                        "at", ("a run of at least three epochs",))
@@ -118,25 +126,21 @@ def _judged(view: View, loader: Loader) -> Verdict:
         and loader.draws * (view.record.steps + 1) < view.limit(HALF) * loader.samples
     ):
         return _one_batch(view, loader, loader.draws, loader.samples)
+    if loader.sampler == CHOSEN and loader.draws is not None and (
+        loader.draws < view.limit(FEW) * loader.samples and _alone(view, loader)
+        and (learned_little(view.outcome) or view.outcome.kind is OutcomeKind.OVERFITTING)
+    ):
+        return _one_batch(view, loader, loader.draws, loader.samples)
     if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
         return Absent("the sampler can draw every sample that it is meant to draw")
     return _counted(view, loader)
-
-
-def _by_index(view: View) -> ModelCall | None:
-    """Where training takes some rows of a variable at a time, of which no other call takes any."""
-    calls = [c for c in view.record.facts(ModelCall)
-             if c.variable is not None and not c.variable.whole]
-    trained = [c for c in calls if c.role is CallRole.TRAIN and c.first]
-    return trained[0] if len(trained) == 1 and not any(
-        c.variable == trained[0].variable for c in calls if c is not trained[0]) else None
 
 
 def _rows(view: View) -> Verdict:
     """Batches that are taken by their indices, by which rows of the variable never come."""
     series = view[ROWS_LEFT_OUT].finite
     share = float(series.values[-1]) if len(series) else 0.0
-    call = _by_index(view)
+    call = taken_by_index(view)
     if call is None or call.variable is None or share < view.limit(ROWS):
         return Absent("the batches bring most of the rows that they are taken from")
     batch = call.shape[0] if call.shape else 1
@@ -231,6 +235,12 @@ def _divided(
     )
 
 
+def _alone(view: View, loader: Loader) -> bool:
+    """Whether no other loader takes what this one leaves of its data set."""
+    return not any(other.name != loader.name and other.made == loader.made
+                   for other in view.record.facts(Loader))
+
+
 def _few_weights(view: View, loader: Loader, weights: int, samples: int) -> Present:
     per_class = weights == _classes(view)
     what = ("one for each class" if per_class else "one for each of the first samples")
@@ -260,19 +270,21 @@ def _weights(at: SourceLocation | None, weights: int) -> Remedy:
 
 def _one_batch(view: View, loader: Loader, draws: int, samples: int) -> Present:
     steps, drawn = _steps(view, loader)
-    most = draws * (view.record.steps + 1) / samples
+    same = loader.sampler == CHOSEN
+    most = draws * (1 if same else view.record.steps + 1) / samples
     return Present(
         strength=0.75 if learned_little(view.outcome) else 0.6,
-        title=f"the sampler draws {count(draws, 'sample')} an epoch, so the whole run meets "
-        f"at most {percent(min(most, 1.0))} of {count(samples, 'sample')}",
+        title=f"the sampler draws {'the same ' if same else ''}{count(draws, 'sample')} an epoch, "
+        f"so the whole run meets at most {percent(min(most, 1.0))} of {count(samples, 'sample')}",
         since_step=0,
         location=loader.built or loader.location,
-        label=f"an epoch is {count(draws, 'draw')}, a single batch",
+        label=f"an epoch is {count(draws, 'draw')}{'' if same else ', a single batch'}",
         evidence=(Evidence(
             DRAWN_SAMPLES.name, loader.name, steps, drawn, float(samples),
             f"an epoch is over after {count(draws, 'sample')} of "
             f"{number(samples)}"),),
-        remedies=(Remedy(
+        remedies=(Remedy("draw from all samples", Safety.SAFE, (Shuffle(loader.location),)),) if (
+            same) else (Remedy(
             "draw as many samples as there are", Safety.ADVICE,
             advice="Set num_samples of the sampler to the number of training samples.",
             code_text="WeightedRandomSampler(weights, num_samples=len(dataset))"),),

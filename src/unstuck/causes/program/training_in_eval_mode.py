@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import mode_layers, thinned, unwatched
+from unstuck.measures.basics import mode_layers, succeeded, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -76,6 +76,14 @@ def _detect(view: View) -> Verdict:
         return Absent("dropout and batch normalisation are in train mode during training")
     whole = {fact.name: fact for fact in view.record.facts(ModeSwitch) if fact.whole}
     guilty = {n: s for n, s in off.items() if n in whole}
+    kinds = {layer.name: layer.kind for layer in mode_layers(view)}
+    # Frozen statistics that were never estimated are 0 and 1: they normalise nothing.
+    first_ones = {} if guilty or any(p.loaded for p in view.record.parameters().values()) else {
+        n: s for n, s in off.items() if BATCH_NORM in kinds.get(n, "") and s.values.all()
+        and not s.steps[0]}
+    if first_ones and not succeeded(view.outcome):
+        whole = {fact.name: fact for fact in view.record.facts(ModeSwitch)}
+        guilty = first_ones = {n: s for n, s in first_ones.items() if n in whole}
     if not guilty:
         return Absent("only single layers are in eval mode, as when batch statistics are frozen on "
                       "purpose")
@@ -90,10 +98,9 @@ def _detect(view: View) -> Verdict:
         s for n, s in series.items() if any(layer.name == n for layer in model.layers)
         and np.any(s.steps == since) and not np.all(s.values[s.steps == since] > 0)
     ]
-    if together:
+    if together and guilty is not first_ones:
         return Absent("other layers of the model are in train mode, so these are frozen on purpose")
     before = int((first.steps < since).sum())
-    kinds = {layer.name: layer.kind for layer in mode_layers(view)}
     if before and all(whole[n].chosen and BATCH_NORM in kinds.get(n, "") for n in guilty):
         return Absent("the batch statistics were estimated, and eval mode was chosen for the "
                       "training that follows: nothing was evaluated in between")

@@ -1,4 +1,5 @@
-"""How many rows of the variable that training takes its batches from are never trained on."""
+"""Of the rows of the variable that training takes its batches from: how many are never trained on,
+and how many are copies."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ import torch
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.outline import OutlineProbe
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.schema.signals.drawing import ROWS_LEFT_OUT
+from unstuck.schema.signals.drawing import ROW_COPIES, ROWS_LEFT_OUT
 
 MOST_ROWS = 50_000
+MOST_NUMBERS = 5_000_000  # of the rows together, among which copies are looked for
 ROUNDS = 2  # batches looked at bring so many rows for each of the variable, by then
 LEFT = 0.25  # of the rows, or too few to look for
 KNOWN = 0.95  # of what was trained on is in the variable, or it is not where batches come from
@@ -18,13 +20,14 @@ KNOWN = 0.95  # of what was trained on is in the variable, or it is not where ba
 class CoverageProbe(Probe):
     """Looks for the rows of the variable among what was trained on, less and less often."""
 
-    signals = (ROWS_LEFT_OUT,)
+    signals = (ROW_COPIES, ROWS_LEFT_OUT)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._outline = context.probe(OutlineProbe)
         self._samples = context.probe(SampleProbe)
         self._next = 0
+        self._counted = False
 
     def look_ended(self, step: int) -> None:
         """Compares them, once enough batches have been hashed."""
@@ -32,6 +35,11 @@ class CoverageProbe(Probe):
             return
         table = self._outline.trained_from()
         rows = len(table) if table is not None else 0
+        if table is not None and not self._counted and rows <= MOST_ROWS and (
+                table.numel() <= MOST_NUMBERS):
+            self._counted = True
+            self._later.row(
+                ROW_COPIES, step, 1 - len(self._samples.hashes_of(table)) / max(rows, 1))
         hashed, different = self._samples.hashed, len(self._samples.trained_on)
         if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows:
             return

@@ -202,6 +202,11 @@ def write_shuffle(edit: Shuffle, record: Record, index: Index) -> list[Patch]:
     found = index.at(edit.at, "what makes the batches")
     if isinstance(found.node, ast.Call) and _is_loader(found.node):
         sampler = change.argument(found.node, "sampler", 3)
+        own = next((each for each in found.node.keywords if each.value is sampler), None)
+        if own is not None and isinstance(sampler, ast.Call) and (
+                names.called(sampler) == torch_api.CHOSEN):
+            return [Patch(edit, (Splice(found.source.name, *found.source.span(own),
+                                        "shuffle=True"),), Form.CALL)]
         if sampler is not None and not (isinstance(sampler, ast.Constant)):
             raise Refused(Reason.UNKNOWN_FORM, "The loader has a sampler of its own.")
         return [Patch(edit, change.set_argument(

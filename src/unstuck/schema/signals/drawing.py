@@ -22,6 +22,12 @@ ROWS_LEFT_OUT = StepSignal(
     "batch so far has brought, at doubling steps; at most that share where it is small",
     requires=runs.ROWS,
 )
+ROW_COPIES = StepSignal(
+    "row-copies", "",
+    "share of the rows of the variable that training takes its batches from that are copies of "
+    "another row",
+    requires=runs.ROWS,
+)
 
 # How losses weigh classes ------------------------------------------------------------------------
 CLASS_SHARE = PlaceSignal(
