@@ -93,6 +93,8 @@ class ReadingProbe(Probe):
         for call in reversed(calls):
             if call.packed and (call.node in numbers or call.states & numbers.keys()):
                 self._shares[call.name] = torch.zeros(())
+                for padded in self._padding.now:
+                    self._unpacks(call, padded, nodes)
                 return
             for padded in self._padding.now:
                 axes = padded.wide(call.shape, call.time_first)
@@ -103,6 +105,21 @@ class ReadingProbe(Probe):
                     return
                 if call.states & numbers.keys():
                     self._reads_state(call, padded, axes)
+                    return
+
+    def _unpacks(self, call: _Call, padded: Padded, nodes: list[Any]) -> None:
+        """Behind a packed sequence the last step is zero where a sample has ended before."""
+        for axis, shape in enumerate(((padded.steps, padded.samples),
+                                      (padded.samples, padded.steps))):
+            for node in nodes:
+                parents = graph.parents(node)
+                given = graph.shape(parents[0]) if len(parents) == 1 else None
+                if (given or ())[:2] == shape and graph.saved(node, "dim") == axis and (
+                        _kind(node, axis, padded.steps) is Reading.LAST):
+                    self._shares[call.name] = padded.mask[:, -1].float().mean()
+                    line = self._finite.line_of(node)
+                    self._know(Read(call.name, Reading.LAST, self._place(
+                        line, node, Reading.LAST) if line is not None else None, axis))
                     return
 
     def _reads_state(self, call: _Call, padded: Padded, axes: tuple[int, int]) -> None:
