@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,7 +17,6 @@ _VIEWS = frozenset({
     "ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", "SqueezeBackward0",
     "SqueezeBackward1", "SqueezeBackward2", "UnsqueezeBackward0",
 })
-_BUILT_IN = re.compile(r"Backward\d+$|CopySlices$|CopyBackwards$|^BackwardHookFunction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +151,7 @@ class _Step:
         for state in states:
             if isinstance(state, Lost):
                 return state
-        if not _BUILT_IN.search(name):
+        if graph.is_own(self.node):
             return self._lost()
         if not any(states):
             return self._entered(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
@@ -25,6 +26,7 @@ LINEAR = RESHAPES | {
     "SumBackward0", "SumBackward1",
 }
 NODE_LIMIT = 20_000
+_BUILT_IN = re.compile(r"Backward\d+$|CopySlices$|CopyBackwards$|^BackwardHookFunction")
 
 
 def parents(node: Any) -> list[Any]:
@@ -268,3 +270,8 @@ _ARITHMETIC = frozenset({
     "DivBackward0", "MulBackward0", "ToCopyBackward0", "MeanBackward0", "ViewBackward0",
     "SqueezeBackward0", "AliasBackward0", "NegBackward0", "AddBackward0",
 })
+
+
+def is_own(node: Any) -> bool:
+    """Whether no operation of torch made a node, but a `torch.autograd.Function` of somebody's."""
+    return _BUILT_IN.search(node.name()) is None

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.curves.statistics import end_median
-from unstuck.measures.basics import last, train_loss_at_the_end
-from unstuck.measures.origins import COMPUTED, GIVEN, Steps, held_out_steps, input_steps, nearest
+from unstuck.measures.basics import final, last, train_loss_at_the_end
+from unstuck.measures.origins import (
+    COMPUTED,
+    GIVEN,
+    Steps,
+    held_out_steps,
+    input_steps,
+    nearest,
+    taken_by_index,
+)
 from unstuck.measures.samples import held_out, unjudged
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -20,6 +28,7 @@ from unstuck.schema.facts.calls import CallRole, ModelCall, StepKind
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.drawing import ROWS_LEFT_OUT
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     FEATURE_DISTANCE,
@@ -131,13 +140,18 @@ def _detect(view: View) -> Verdict:
     return _present(view, found, where)
 
 
-def _strange_classes(view: View, where: Kept) -> Present | None:
+def _strange_classes(view: View, where: Kept) -> Present | Unknown | None:
     """Held-out samples of classes that training lacks: the data were sorted when they were split.
     """
     shares = last(view[UNKNOWN_CLASSES]) if view.has(UNKNOWN_CLASSES) else {}
     total = sum(shares.values())
-    if not total >= view.limit(NEW):
+    # Rows that are there and never come are no matter of the split.
+    if not total >= view.limit(NEW) or (final(view, ROWS_LEFT_OUT) or 0.0) >= view.limit(NEW):
         return None
+    if not view.has(ROWS_LEFT_OUT) and taken_by_index(view) is not None:
+        return Unknown("held-out samples are of classes that training has not met, but whether it "
+                       "meets all of its rows was not looked at",
+                       ("a run of at least three epochs",))
     step = int(next(iter(view[UNKNOWN_CLASSES].values())).steps[-1])
     new = sorted((label for label, share in shares.items() if share), key=int)
     names = joined([f"class {label}" for label in new[:3]]) + (" and more" if new[3:] else "")
@@ -343,7 +357,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, TOKEN_DISTANCE, UNKNOWN_CLASSES,
-          CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS),
+          ROWS_LEFT_OUT, CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS),
     thresholds=(NEW, DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, TOKENS, STRANGE, GAP),
     effects=(Effect.SAMPLES_FEW,),
     detect=_detect,

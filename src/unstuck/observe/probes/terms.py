@@ -109,6 +109,10 @@ class TermProbe(Probe):
                 for n, term in enumerate(terms, 1)]
         reached = reaching(nodes, terms) if len(nodes) <= MOST_NODES else {}
         for bit, (term, each) in enumerate(zip(terms, known, strict=True)):
+            # A function of the program's own scales gradients as it likes, or turns them round.
+            if any(of == 1 << bit and graph.is_own(node) for node, of in reached.items()
+                   if graph.variable(node) is None):
+                term = replace(term, factor=None)
             self._know(each, term, self._value(each, term, reached, 1 << bit))
         self._place(nodes[0], terms, known)
         self._ask(joints(reached), known)
