@@ -8,12 +8,15 @@ import numpy as np
 
 from unstuck.measures.basics import drawn, level, unread_loss, unwatched
 from unstuck.measures.idle import discarded, kept
+from unstuck.measures.origins import input_steps, nearest
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, Shuffle
+from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.data import Fetch, Loader
+from unstuck.schema.facts.loops import Loop
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -144,6 +147,10 @@ def _loader(view: View) -> Loader | None:
 def _location(view: View, place: str, loader: Loader | None) -> SourceLocation | None:
     if loader is not None:
         return loader.location
+    made = nearest(input_steps(view), StepKind.CALLED)
+    loops = {loop.location.line for loop in view.record.facts(Loop)}
+    if made is not None and made.line in loops:
+        return made  # a function brings the batches of the loop
     loss = next((x for x in view.record.facts(Loss) if x.name == place), None)
     calls = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
     return calls[0] if calls else loss.location if loss is not None else None

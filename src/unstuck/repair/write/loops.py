@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Iterator
 
 from unstuck import torch_api
 from unstuck.record.reader import Record
@@ -11,7 +12,7 @@ from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index, Loop, breaks
 from unstuck.repair.patch import Check, Form, Patch
-from unstuck.repair.places import backwards, spell
+from unstuck.repair.places import backwards, free_name, spell
 from unstuck.repair.text import Source, Splice
 from unstuck.repair.values import Number, constant, known, ways
 from unstuck.schema.edits import AlsoAtEnd, BatchSize, DropLast, MoreSteps, Shuffle
@@ -220,8 +221,48 @@ def write_shuffle(edit: Shuffle, record: Record, index: Index) -> list[Patch]:
                     found.source, node.func, names.dotted(node.func).replace(
                         "arange", "random.permutation")), Form.CALL)]
             return [Patch(edit, change.replace(found.source, node.func, name), Form.CALL, needs)]
+    for source, loop in _loops_of(index, found):
+        splices = _rows_in_a_new_order(index, source, loop)
+        if splices:
+            _, needs = spell(index, source, "torch.randperm")
+            return [Patch(edit, splices, Form.DATA, needs)]
     raise Refused(Reason.UNKNOWN_FORM, "The batches are made neither by a loader nor from an order "
                   "of rows.")
+
+
+def _loops_of(index: Index, found: Found) -> Iterator[tuple[Source, ast.For]]:
+    """The loops around a node, and those of the function that it calls."""
+    for outer in found.source.ancestors(found.node):
+        if isinstance(outer, ast.For):
+            yield found.source, outer
+    if isinstance(found.node, ast.Call):
+        for source, function in index.functions(names.called(found.node)):
+            yield from ((source, node) for node in ast.walk(function) if isinstance(node, ast.For))
+
+
+def _rows_in_a_new_order(index: Index, source: Source, loop: ast.For) -> tuple[Splice, ...]:
+    """Slices of several tensors, alike and by what the loop counts, of an order that is drawn
+    before it."""
+    if not isinstance(loop.target, ast.Name) or not isinstance(loop.iter, ast.Call) or (
+            names.called(loop.iter) != "range"):
+        return ()
+    counter, parts = loop.target.id, [
+        node for each in loop.body for node in ast.walk(each) if isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Slice)
+        and names.dotted(node.value)]
+    if any(node.slice.lower is None or counter not in (
+            name.id for name in ast.walk(node.slice) if isinstance(name, ast.Name))
+            for node in parts if isinstance(node.slice, ast.Slice)):
+        return ()
+    if len({ast.unparse(node.value) for node in parts}) < 2 or len(
+            {ast.unparse(node.slice) for node in parts}) != 1:
+        return ()
+    order, (randperm, _) = free_name(index, source, "order"), spell(
+        index, source, "torch.randperm")
+    first = source.code(min(parts, key=lambda node: source.span(node)).value)
+    return (*change.before(source, loop, f"{order} = {randperm}(len({first}))"),
+            *(splice for node in parts for splice in change.replace(
+                source, node.slice, f"{order}[{source.code(node.slice)}]")))
 
 
 def _is_loader(call: ast.Call) -> bool:
