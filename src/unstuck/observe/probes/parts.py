@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from unstuck.observe.tensors import by_device, held_here, readable, spread
+from unstuck.observe.tensors import by_device, held_here, is_plain, readable, spread
 
 ELEMENT_LIMIT = 1_000_000  # elements of a tensor whose change is looked at,
 TOTAL_LIMIT = 4_000_000  # and of all tensors of an optimizer together: copies of 16 MB
@@ -59,8 +59,23 @@ def norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     return [found[index].float() for index in range(len(tensors))]
 
 
-def cosine(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-    """The cosine of the angle between two vectors, both given in parts; NaN if one is zero."""
+def gradient_part(parameter: torch.Tensor, limit: int) -> torch.Tensor | None:
+    """The same part of a parameter's gradient; None of a sparse one, or if there is none."""
+    gradient = parameter.grad
+    return part(gradient, limit) if is_plain(gradient) and not gradient.is_sparse else None
+
+
+def cosine(
+    ones: Sequence[torch.Tensor], others: Sequence[torch.Tensor | None]
+) -> torch.Tensor | None:
+    """The cosine of the angle between two vectors, both given in parts; NaN if one is zero.
+
+    Parts that are missing count in neither; None if all are.
+    """
+    pairs = [(a, b) for a, b in zip(ones, others, strict=True)
+             if b is not None and a.shape == b.shape]
+    if not pairs:
+        return None
     device = pairs[0][0].device
     sums = [torch.stack([(a * b).sum(), (a * a).sum(), (b * b).sum()]).float().to(device)
             for a, b in pairs]

@@ -144,8 +144,8 @@ def write_keep_samples(edit: KeepSamples, record: Record, index: Index) -> list[
     operands, _, result = text.partition("->")
     first, _, second = operands.partition(",")
     if spelled is None or not first or first[0] not in second or first[0] in result:
-        raise Refused(Reason.UNKNOWN_FORM, "The product is no einsum of two tensors that leaves "
-                      "the first letter out.")
+        raise Refused(Reason.UNKNOWN_FORM, "Only an einsum of two tensors that leaves the first "
+                      "letter out has a form for this.")
     kept = first[0] + result
     splices = [*_spelled(source, spelled, f"{operands}->{kept}")]
     for node in ast.walk(source.function(found.node) or source.tree):
