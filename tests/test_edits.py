@@ -91,6 +91,7 @@ EDITS = [
     edits.FollowMode(()),
     edits.KeepGraph(None),
     edits.UseResult(None),
+    edits.OneDirection("rnn"),
     edits.OrderTogether((), ()),
     edits.StepEvery(4, None),
     edits.CapSchedule("scheduler"),

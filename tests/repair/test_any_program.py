@@ -59,6 +59,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
             yield edits.InitialiseLayer(layer.name, "xavier_normal_")
             yield edits.DefaultInitialisation(layer.name)
             yield edits.BatchFirst(layer.name)
+            yield edits.OneDirection(layer.name)
         yield edits.InsertLayer("input", "BatchNorm1d(8)")
         yield from (edits.SwitchMode(mode, model.call_location) for mode in ("train", "eval"))
         yield from (edits.KeepGraph(model.call_location), edits.UseResult(model.call_location),

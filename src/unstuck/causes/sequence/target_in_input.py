@@ -8,7 +8,14 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import AttendBackwards, Guard, Remedy, Safety, ShiftTargets
+from unstuck.schema.edits import (
+    AttendBackwards,
+    Guard,
+    OneDirection,
+    Remedy,
+    Safety,
+    ShiftTargets,
+)
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.sequences import LooksAhead, TargetFeature, TargetInPlace
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -60,10 +67,10 @@ def _ahead(view: View, fact: LooksAhead, share: float) -> Present:
         since_step=0, location=fact.location,
         label="runs in both directions" if both_ways else "sees later steps",
         evidence=(measured(view, LOOKS_AHEAD, fact.name, 0.0, sees),),
-        remedies=_remedies(fact))
+        remedies=_remedies(view, fact))
 
 
-def _remedies(fact: LooksAhead) -> tuple[Remedy, ...]:
+def _remedies(view: View, fact: LooksAhead) -> tuple[Remedy, ...]:
     reason = "let each step attend to itself and to earlier steps only"
     if fact.kind in MASKS:
         edit = AttendBackwards(fact.location, MASKS[fact.kind], fact.steps)
@@ -71,8 +78,9 @@ def _remedies(fact: LooksAhead) -> tuple[Remedy, ...]:
     if fact.kind == "softmax":
         by = f"{{}} + torch.full(({fact.steps}, {fact.steps}), float('-inf')).triu(1)"
         return (Remedy(reason, Safety.SAFE, (Guard(fact.location, by, reason, "softmax"),)),)
-    return (Remedy("one direction", Safety.ADVICE, advice="Use a recurrent layer that runs in one "
-                   "direction, without bidirectional=True."),)
+    layer = next((each.name for each in view.record.layers().values()
+                  if each.location == fact.location), fact.kind)
+    return (Remedy("one direction", Safety.CHANGES_EXPERIMENT, (OneDirection(layer),)),)
 
 
 def _in_place(view: View, fact: TargetInPlace) -> Present:

@@ -16,6 +16,7 @@ from unstuck.schema.edits import (
     IgnorePaddedSteps,
     InvertMask,
     LeaveOutPadding,
+    OneDirection,
     ReadRealSteps,
     ShiftTargets,
     literal,
@@ -188,6 +189,33 @@ def write_causal(edit: AttendBackwards, record: Record, index: Index) -> list[Pa
         source, call, edit.argument, f"{made}({size})"), Form.CALL, needs)]
 
 
+def write_one_direction(edit: OneDirection, record: Record, index: Index) -> list[Patch]:
+    """At the construction of the layer, and of those that take twice its width."""
+    every = record.layers()
+    layer = every.get(edit.layer)
+    states = [p.shape[-1] for p in record.parameters().values()
+              if p.layer == edit.layer and "weight_hh" in p.name]
+    if layer is None or not states:
+        raise Refused(Reason.NO_PLACE, f"The record has no recurrent layer {edit.layer}.")
+    found = index.at(layer.location, f"the construction of {edit.layer}")
+    splices = list(change.set_argument(found.source, found.call, "bidirectional", "False"))
+    readers = {p.layer for p in record.parameters().values()
+               if p.layer != edit.layer and len(p.shape) == 2 and p.shape[1] == 2 * states[0]}
+    for name in readers:
+        reader = index.at(every[name].location, f"the construction of {name}")
+        width = reader.call.args[0] if reader.call.args else None
+        match width:
+            case ast.BinOp(op=ast.Mult(), left=ast.Constant(value=2), right=half) | ast.BinOp(
+                    op=ast.Mult(), left=half, right=ast.Constant(value=2)):
+                splices += change.replace(reader.source, width, reader.source.code(half))
+            case ast.Constant(value=int()):
+                splices += change.replace(reader.source, width, str(states[0]))
+            case _:
+                raise Refused(Reason.UNKNOWN_FORM, f"How wide {name} is does not follow from "
+                              "its text.")
+    return [Patch(edit, tuple(splices), Form.MODEL)]
+
+
 def write_without_padding(edit: LeaveOutPadding, record: Record, index: Index) -> list[Patch]:
     """At the call of the loss, or the difference: both of what it compares, at real targets."""
     found = index.at(edit.at, "the loss")
@@ -265,6 +293,7 @@ WRITERS = {
     ReadRealSteps: write_real_steps,
     InvertMask: write_inverted,
     AttendBackwards: write_causal,
+    OneDirection: write_one_direction,
     LeaveOutPadding: write_without_padding,
     IgnorePaddedSteps: write_ignored_steps,
 }

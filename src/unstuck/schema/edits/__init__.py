@@ -104,6 +104,7 @@ from unstuck.schema.edits.sequences import (
     IgnorePaddedSteps,
     InvertMask,
     LeaveOutPadding,
+    OneDirection,
     ReadRealSteps,
     ShiftTargets,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "MoveSchedulerStep",
     "NormaliseInputs",
     "NormaliseTargets",
+    "OneDirection",
     "OneLoader",
     "OptimizerArgument",
     "OrderTogether",

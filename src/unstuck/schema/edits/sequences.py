@@ -54,6 +54,19 @@ class InvertMask(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class OneDirection(Edit):
+    """Let a recurrent layer run forwards only, and what reads it be half as wide."""
+
+    layer: str
+
+    def words(self) -> str:
+        return f"let {self.layer} run in one direction"
+
+    def code(self) -> str:
+        return "nn.GRU(inputs, units, bidirectional=False)"
+
+
+@dataclass(frozen=True, slots=True)
 class AttendBackwards(Edit):
     """A causal mask for the call of attention at `at`, by this argument; over `steps` steps."""
 
