@@ -26,8 +26,7 @@ def drawn_anew(
     Raises:
         Refused: the text does not show how they are made.
     """
-    scale = _SCALES.get(scheme)
-    if scale is None:
+    if scheme not in _SCALES:
         raise Refused(Reason.UNKNOWN_FORM, f"{scheme} is not written out for plain tensors.")
     filled = {fact.name for fact in record.facts(Initialisation)}
     found: dict[Splice, None] = {}
@@ -40,7 +39,7 @@ def drawn_anew(
                               f"{parameter.name} is filled anew after it is made.")
             matrix = len(parameter.shape) > 1
             splice = _zero(index, parameter) if not matrix else (
-                _drawn(index, layer, parameter, scale) if layer.role in WEIGHTED else None)
+                _drawn(index, layer, parameter, scheme) if layer.role in WEIGHTED else None)
             if splice is not None:
                 found[splice] = None
     if not found:
@@ -48,11 +47,10 @@ def drawn_anew(
     return tuple(found)
 
 
-def _drawn(index: Index, layer: Layer, parameter: Parameter, scale: str) -> Splice:
-    made = _made(index, parameter)
+def _drawn(index: Index, layer: Layer, parameter: Parameter, scheme: str) -> Splice:
+    scale, made = _SCALES[scheme], _made(index, parameter)
     if made is None:
-        raise Refused(Reason.UNKNOWN_FORM, f"The expression that makes {parameter.name} is not "
-                      "a call like torch.randn(inputs, units).")
+        return _filled(index, layer, parameter, scheme)
     source, call, whole = made
     sizes = _sizes(call)
     if len(sizes) != len(parameter.shape):
@@ -64,6 +62,20 @@ def _drawn(index: Index, layer: Layer, parameter: Parameter, scale: str) -> Spli
         inputs = f"({inputs})"
     drawn = f"{_call(source, call, 'randn', sizes)} * {scale.format(inputs=inputs, units=units)}"
     return _in_place_of(source, call, whole, drawn)
+
+
+def _filled(index: Index, layer: Layer, parameter: Parameter, scheme: str) -> Splice:
+    """A tensor of other values, which are drawn anew once it is there."""
+    found = index.at(parameter.made, parameter.name)
+    torch = index.spelled(found.source, "torch")
+    if torch is None or not isinstance(found.node, ast.Call) or len(parameter.shape) != 2:
+        raise Refused(Reason.UNKNOWN_FORM, f"The expression that makes {parameter.name} is not "
+                      "a call like torch.randn(inputs, units).")
+    # Of x @ w the inputs are the rows of w; torch takes them for its columns.
+    mode = ', mode="fan_out"' if layer.kind == MATMUL and scheme.startswith("kaiming") else ""
+    start, end = found.source.span(found.node)
+    return Splice(found.source.name, start, end,
+                  f"{torch}.nn.init.{scheme}({found.source.code(found.node)}{mode})")
 
 
 def _zero(index: Index, parameter: Parameter) -> Splice | None:
