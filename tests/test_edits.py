@@ -91,6 +91,8 @@ EDITS = [
     edits.FollowMode(()),
     edits.KeepGraph(None),
     edits.UseResult(None),
+    edits.KeepBuffer(None),
+    edits.SkipConnections(("hidden.0",)),
     edits.OneDirection("rnn"),
     edits.OrderTogether((), ()),
     edits.StepEvery(4, None),

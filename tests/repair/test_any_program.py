@@ -60,10 +60,12 @@ def edits_of(record: Record) -> Iterator[Edit]:
             yield edits.DefaultInitialisation(layer.name)
             yield edits.BatchFirst(layer.name)
             yield edits.OneDirection(layer.name)
+            yield edits.SkipConnections((layer.name,))
         yield edits.InsertLayer("input", "BatchNorm1d(8)")
         yield from (edits.SwitchMode(mode, model.call_location) for mode in ("train", "eval"))
         yield from (edits.KeepGraph(model.call_location), edits.UseResult(model.call_location),
                     edits.StepDown(model.call_location),
+                    edits.KeepBuffer(model.call_location),
                     edits.StepEvery(2, model.call_location),
                     edits.KeepSamples(model.call_location),
                     edits.KeepNumber(model.call_location, True))

@@ -11,7 +11,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, RemoveLayer, Safety, Together
+from unstuck.schema.edits import Remedy, RemoveLayer, Safety, SkipConnections, Together
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -86,7 +86,8 @@ def _detect(view: View) -> Verdict:
                        FEW, len(called_layers) // 2)))),
                    advice="Halve the number of hidden layers.",
                    code_text="# half as many hidden layers"),
-            Remedy("add skip connections", Safety.ADVICE,
+            Remedy("add skip connections", Safety.CHANGES_EXPERIMENT,
+                   (SkipConnections(tuple(called_layers)),),
                    advice="Add each block's input to its output, so that the gradient can bypass "
                    "the block.", code_text="x = x + block(x)"),
         ),
@@ -95,7 +96,7 @@ def _detect(view: View) -> Verdict:
         separated_by=Experiment(f"compare {TRIAL}", (
             Arm(tuple(filter(None, (_fewer(view, called_layers, FEW),))), ("too-deep",),
                 f"only {count(FEW, 'layer')} with weights"),
-            Arm((), ("too-deep",), "skip connections"),
+            Arm((SkipConnections(tuple(called_layers)),), ("too-deep",), "skip connections"),
             Arm((), ("saturated-activations", "dead-relu"), "another activation"),
             Arm((), ("bad-initialisation",), "another initialisation"),
         )),

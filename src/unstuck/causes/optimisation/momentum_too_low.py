@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
-from unstuck.measures.basics import loss_ends_at, loss_points
+from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, measured
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import agreement_evidence, main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import OptimizerArgument, Remedy, Safety
+from unstuck.schema.edits import KeepBuffer, OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
+from unstuck.schema.facts.calls import WrittenUpdate
+from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.losses import TRAIN_LOSS
-from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.schema.signals.parameters import DESCENT, GRADIENT_PRODUCT, GRADIENT_SQUARE
 from unstuck.torch_api import ARGUMENTS
 from unstuck.words import number
 
@@ -25,6 +29,14 @@ COHERENT = Threshold(
     "noise: 10 a / (10 a + 1 - a). Each of them alone is mostly noise.",
     "a momentum of 0.9 adds up ten gradients; on a plateau the agreement is zero or negative",
 )
+PARALLEL = Threshold(
+    "parallel-step", 1e-4,
+    "The steps of gradient descent without momentum are parallel to the gradient. With a momentum "
+    "only the first is.",
+    "definition; what is left is rounding",
+)
+FEWEST = 5  # steps that are all parallel
+NAMES = frozenset({"momentum", "mu", "beta", "beta1"})  # of arguments that are a momentum
 GAIN = Threshold(
     "room-for-momentum", 3.0,
     "A momentum m adds up 1 / (1 - m) gradients. The usual 0.9 must add up at least three times as "
@@ -39,6 +51,9 @@ def _detect(view: View) -> Verdict:
         {"momentum", "betas"} & {*ARGUMENTS[optimizer.kind]}
     ):
         return Absent(f"{optimizer.kind} takes no momentum")
+    idle = _without_effect(view, optimizer) if optimizer is not None else None
+    if idle is not None:
+        return idle
     if optimizer is None or optimizer.momentum is None:
         return Unknown("the program's optimizer has no known momentum",
                        ("a run with torch.optim.SGD",))
@@ -83,6 +98,30 @@ def _detect(view: View) -> Verdict:
     )
 
 
+def _without_effect(view: View, optimizer: Optimizer) -> Present | None:
+    """A momentum of an optimizer of the program's own, whose steps follow one gradient each."""
+    bar = 1 - view.limit(PARALLEL)
+    if not view.has(DESCENT) or optimizer.name not in view[DESCENT] or optimizer.kind in ARGUMENTS:
+        return None
+    given = [each for each in optimizer.options if each.name in NAMES
+             and re.fullmatch(r"0\.[5-9]\d*", each.value)]
+    along = view[DESCENT][optimizer.name].finite.values
+    if not given or len(along) < FEWEST or not along.min() > bar:
+        return None
+    written = [each.location for each in view.record.facts(WrittenUpdate)]
+    at = written[0] if len(written) == 1 else optimizer.location
+    edit = KeepBuffer(at)
+    return Present(
+        strength=0.85 if learned_little(view.outcome) else 0.55, certain=True,
+        title=f"the momentum of {given[0].value} has no effect: each step follows the gradient of "
+        "its own batch alone",
+        since_step=0, location=at, label="no earlier gradient is part of this",
+        evidence=(measured(view, DESCENT, optimizer.name, 1.0,
+                           "every step is parallel to the gradient of its batch (cosine 1), which "
+                           "no sum of several gradients would be"),),
+        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),))
+
+
 CAUSE = Cause(
     slug="momentum-too-low",
     code="O006",
@@ -101,7 +140,9 @@ CAUSE = Cause(
         detection="In the second half of a run that learned little, successive gradients still "
         "agree: their agreement, which is 0 for pure noise and 1 without noise, is 0.25 or more. "
         "The optimizer hardly adds them up. A higher learning rate, smaller batches or more steps "
-        "would fit the same record, so only a second run can decide.",
+        "would fit the same record, so only a second run can decide. Or an optimizer of the "
+        "program's own is given a momentum, and every step is parallel to the gradient of its "
+        "batch.",
         limitations="Whether the walls allow a higher learning rate is not known without trying "
         "one. Optimizers without a momentum of their own are not judged.",
         references=(
@@ -110,8 +151,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE),
-    uses=(BATCH_SIZE,),
-    thresholds=(COHERENT, GAIN),
+    uses=(BATCH_SIZE, DESCENT),
+    thresholds=(COHERENT, PARALLEL, GAIN),
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -19,6 +19,7 @@ from unstuck.schema.edits import (
     Remedy,
     ReplaceLayer,
     Safety,
+    SkipConnections,
     Together,
 )
 from unstuck.schema.facts.models import Activation, Layer, LayerRole, Model
@@ -255,7 +256,8 @@ def _remedies(view: View, flow: _Flow) -> tuple[Remedy, ...]:
                (InitialiseLayer("", scheme),),
                code_text=drawing(view, scheme) or
                f"for p in model.parameters(): p.dim() > 1 and nn.init.{scheme}(p)"),
-        Remedy("add skip connections", Safety.ADVICE,
+        Remedy("add skip connections", Safety.CHANGES_EXPERIMENT,
+               (SkipConnections(tuple(layer.name for layer in flow.layers)),),
                advice="Add each block's input to its output (x = x + block(x)), so that the "
                "gradient can bypass the layers. Or use fewer layers."),
     ]

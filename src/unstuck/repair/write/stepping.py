@@ -15,7 +15,7 @@ from unstuck.repair.values import Number, ways
 from unstuck.repair.write.fetching import own_ancestors
 from unstuck.repair.write.once import names_made
 from unstuck.repair.write.steps import CLIPS
-from unstuck.schema.edits import StepDown, StepEachBatch, StepEvery
+from unstuck.schema.edits import KeepBuffer, StepDown, StepEachBatch, StepEvery
 
 
 def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> list[Patch]:
@@ -127,5 +127,26 @@ def write_step_down(edit: StepDown, record: Record, index: Index) -> list[Patch]
     return [Patch(edit, (Splice(source.name, place, place + 1, sign),), Form.LITERAL)]
 
 
-WRITERS = {StepDown: write_step_down, StepEachBatch: write_step_each_batch,
-           StepEvery: write_step_every}
+def write_keep_buffer(edit: KeepBuffer, record: Record, index: Index) -> list[Patch]:
+    """In the state of the optimizer, where a step makes a tensor of zeros anew."""
+    found = index.at(edit.at, "the update of the weights")
+    source, function = found.source, found.source.function(found.node)
+    owner = source.class_of(found.node)
+    if function is None or owner is None or not any(
+            names.last_name(base) == "Optimizer" for base in owner.bases):
+        raise Refused(Reason.UNKNOWN_FORM, "The weights are not updated in an Optimizer of "
+                      "torch's kind.")
+    own = function.args.args[0].arg
+    made = [node for node in ast.walk(function) if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call)
+            and names.called(node.value) == "zeros_like" and node.value.args]
+    if len(made) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "The step makes no tensor of zeros, or several.")
+    value, name = made[0].value, source.code(made[0].targets[0])
+    assert isinstance(value, ast.Call)
+    kept = f'{own}.state[{source.code(value.args[0])}].setdefault("{name}", {source.code(value)})'
+    return [Patch(edit, change.replace(source, value, kept), Form.CALL)]
+
+
+WRITERS = {KeepBuffer: write_keep_buffer, StepDown: write_step_down,
+           StepEachBatch: write_step_each_batch, StepEvery: write_step_every}

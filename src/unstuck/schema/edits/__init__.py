@@ -48,6 +48,7 @@ from unstuck.schema.edits.layers import (
     RemoveLayer,
     ReplaceLayer,
     ResizeLayer,
+    SkipConnections,
     SoftmaxAxis,
 )
 from unstuck.schema.edits.loop import (
@@ -87,6 +88,7 @@ from unstuck.schema.edits.optimizers import (
     Clip,
     DivideSchedule,
     GroupRate,
+    KeepBuffer,
     MoveSchedulerStep,
     OptimizerArgument,
     ParametersToOptimizer,
@@ -155,6 +157,7 @@ __all__ = [
     "InitialiseLayer",
     "InsertLayer",
     "InvertMask",
+    "KeepBuffer",
     "KeepGraph",
     "KeepList",
     "KeepNumber",
@@ -198,6 +201,7 @@ __all__ = [
     "ShiftTargets",
     "Shuffle",
     "ShuffleFirst",
+    "SkipConnections",
     "SoftmaxAxis",
     "SortClasses",
     "StepDown",

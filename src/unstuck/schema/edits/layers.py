@@ -57,6 +57,19 @@ class InsertLayer(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SkipConnections(Edit):
+    """Let what goes into each of these layers, or of the blocks around them, go past it too."""
+
+    layers: tuple[str, ...]
+
+    def words(self) -> str:
+        return "add what goes into each block to what comes out of it"
+
+    def code(self) -> str:
+        return "x = x + block(x)"
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveLayer(Edit):
     """Leave out a layer, or a function applied in the forward pass, which stands at `at`."""
 

@@ -199,6 +199,22 @@ class CapSchedule(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepBuffer(Edit):
+    """Let a hand-written optimizer keep its running mean from step to step.
+
+    `at` is the statement that updates a weight.
+    """
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "keep the running mean of the gradients from step to step"
+
+    def code(self) -> str:
+        return 'v = self.state[p].setdefault("v", torch.zeros_like(p))'
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleArgument(Edit):
     """Another argument of a scheduler."""
 
