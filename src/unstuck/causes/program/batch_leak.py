@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from unstuck.measures.basics import level, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -19,7 +21,7 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.models import COMBINED, BatchAxis, Model, Pasted
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.batches import PASTED_SHARE
+from unstuck.schema.signals.batches import PASTED_SHARE, SAME_BATCH
 from unstuck.words import called, count, percent
 
 MOST = Threshold(
@@ -37,7 +39,7 @@ def _detect(view: View) -> Verdict:
             return Unknown("how many samples are mixed is missing in the record",
                            (PASTED_SHARE.name,))
         share = level(series)
-        if share < view.limit(MOST):
+        if share < view.limit(MOST) or (found.how == "sum" and _is_one_whole(view)):
             continue
         words = _WAYS[found.how](found)
         return Present(
@@ -61,6 +63,12 @@ def _detect(view: View) -> Verdict:
         return Unknown("the samples of a batch were not followed through the model", (_ALONE,))
     return Absent("the samples of a batch were followed through every operation to the model's "
                   "output, and none joins pieces of different samples")
+
+
+def _is_one_whole(view: View) -> bool:
+    """Whether each step gets the same rows: they may be the nodes of one graph."""
+    same = view[SAME_BATCH].finite.values if view.has(SAME_BATCH) else np.zeros(1)
+    return bool(len(same)) and bool(np.all(same == 1))
 
 
 _LOST = "the samples of a batch could not be followed through {} beyond an operation ({})"
@@ -195,7 +203,7 @@ CAUSE = Cause(
         references=("PyTorch: torch.Tensor.view", "PyTorch: torch.transpose"),
     ),
     needs=(),
-    uses=(PASTED_SHARE,),
+    uses=(PASTED_SHARE, SAME_BATCH),
     thresholds=(MOST,),
     effects=(
         Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.UPDATES_TOO_LARGE,

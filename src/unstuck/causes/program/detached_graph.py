@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import succeeded, thinned, weights
+from unstuck.measures.basics import learned_little, succeeded, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -20,6 +20,13 @@ STEPS = Threshold(
     "detached-steps", 2.0,
     "A single loss may leave out a part on purpose because another loss of the program trains it.",
     "a single event is never reported",
+)
+
+PART = Threshold(
+    "unread-share", 0.1,
+    "What is computed and not used is often left over from an earlier version. A tenth of the "
+    "weights is more than a network can spare unnoticed.",
+    "a choice",
 )
 
 
@@ -180,8 +187,9 @@ def _left_unread(view: View, found: list[tuple[Cut, list[Parameter]]]) -> Presen
     kept = " or ".join(cut.unread or ())[:40]
     label = f"nothing reads {kept}" if kept else "its result is not kept"
     edit = UseResult(cut.location)
-    # A run that learns well may have no need of them.
-    well = succeeded(view.outcome)
+    # A run that learns may have no need of them, and of a few weights hardly any has.
+    few = weights(lost) < view.limit(PART) * max(weights(every), 1)
+    well = succeeded(view.outcome) or (few and not learned_little(view.outcome))
     return Present(
         strength=0.45 if well else 0.85, certain=not well,
         title=f"what comes out of {called(cut.layer)[:60]} is not used, so "
@@ -272,7 +280,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
-    thresholds=(STEPS,),
+    thresholds=(STEPS, PART),
     effects=(
         Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,
         Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
