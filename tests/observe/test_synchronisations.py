@@ -19,6 +19,7 @@ from unstuck.observe.probes import rows
 from unstuck.record.reader import read_record
 from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
+from unstuck.schema.signals.drawing import ROW_COPIES
 
 STEPS = 150
 FEW = 12
@@ -224,5 +225,5 @@ def _sorted(events: str) -> list[str]:
         if event["type"] == "fact":
             event["data"] = {key: value for key, value in event["data"].items()
                              if key not in ("variable", "made")}
-    rows = [{name: values} for name, values in lines.items()]
+    rows = [{name: values} for name, values in lines.items() if name.split()[0] != ROW_COPIES.name]
     return sorted(json.dumps(event, sort_keys=True) for event in [*others, *rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.measures.basics import mode_layers, succeeded, thinned, unwatched
+from unstuck.measures.basics import learned_little, mode_layers, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Integers, Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -38,6 +38,7 @@ LOADED = Threshold(
     "least this share of the parameters comes from a checkpoint, the finding is only a note.",
     "common practice in fine-tuning",
 )
+STACK = 3  # layers of batch normalisation that a deep network cannot do without
 
 
 def _moved(view: View, model: Model) -> Integers | None:
@@ -81,7 +82,7 @@ def _detect(view: View) -> Verdict:
     first_ones = {} if guilty or any(p.loaded for p in view.record.parameters().values()) else {
         n: s for n, s in off.items() if BATCH_NORM in kinds.get(n, "") and s.values.all()
         and not s.steps[0]}
-    if first_ones and not succeeded(view.outcome):
+    if len(first_ones) >= STACK and learned_little(view.outcome):
         whole = {fact.name: fact for fact in view.record.facts(ModeSwitch)}
         guilty = first_ones = {n: s for n, s in first_ones.items() if n in whole}
     if not guilty:
