@@ -81,8 +81,8 @@ class _Term:
 
     @property
     def end(self) -> float | None:
-        """The skill with which it ends, if that is known."""
-        return float(np.median(self.late)) if len(self.late) else None
+        """The skill with which it ends, if that is known: the last looks lie far apart."""
+        return float(np.median(self.late[-EARLY:])) if len(self.late) else None
 
     @property
     def words(self) -> str:
