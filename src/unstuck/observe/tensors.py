@@ -150,17 +150,23 @@ def spread(tensor: torch.Tensor, limit: int, keep: int | None = None) -> torch.T
     return tensor
 
 
-def rows_of(batch: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
-    """A batch as one row per sample; with `keep`, only these elements of each, by their numbers."""
+def rows_of(
+    batch: torch.Tensor, keep: torch.Tensor | None = None, rows: torch.Tensor | None = None
+) -> torch.Tensor:
+    """A batch as one row per sample; with `keep`, only these elements of each, by their numbers,
+    and with `rows` only these samples.
+    """
     if keep is None:
+        batch = batch if rows is None else batch[rows]
         return batch.reshape(len(batch), -1)
+    first = slice(None) if rows is None else rows[:, None]
     if batch.ndim == 2 or batch.is_contiguous():
-        return batch.reshape(len(batch), -1)[:, keep]
+        return batch.reshape(len(batch), -1)[first, keep]
     places = []
     for size in reversed(batch.shape[1:]):  # torch's own function asks a device for the sizes
         places.append(keep % size)
         keep = keep // size
-    return batch[(slice(None), *reversed(places))]
+    return batch[(first, *reversed(places))]
 
 
 def first_columns(batch: torch.Tensor, count: int) -> torch.Tensor:

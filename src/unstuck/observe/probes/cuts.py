@@ -147,10 +147,9 @@ class CutProbe(Probe):
         left: list[_Call] = []
         found: list[_Cut] = []
         for call in calls:
-            result = self._result(call) if call.own and not call.losses and call.stack and (
-                call.recorded and missed.issuperset(call.own)) else None
-            run = [*run, call] if call.own and missed.issuperset(call.own) else (
-                run if not call.own else [])
+            lost = bool(call.own) and missed.issuperset(call.own)
+            run = [*run, call] if lost else run if not call.own else []
+            result = self._result(call) if lost and call.recorded and not call.losses else None
             if result is None:
                 left.append(call)
                 continue

@@ -133,9 +133,11 @@ class Reservoir:
         found = {}
         with torch.no_grad():
             for axis in axes if axes[0] < first.ndim else ():
-                samples = spread_rows(first.detach().movedim(axis, 0))
+                samples = first.detach().movedim(axis, 0)
                 keep = evenly(samples[0].numel(), FEATURE_LIMIT, samples.device)
-                found[axis] = rows_of(samples, keep).to(torch.float32, copy=keep is None)
+                rows = evenly(len(samples), MOST_SAMPLES, samples.device)
+                found[axis] = rows_of(samples, keep, rows).to(
+                    torch.float32, copy=keep is None and rows is None)
         return found
 
     def loss(self, chunk: Chunk, function: str, args: Any, supposed: bool = False) -> None:
@@ -152,7 +154,8 @@ class Reservoir:
             rows = value.detach()
             rows = in_a_batch(rows, name == "target") if chunk.single else rows
             if rows.numel() <= OUTPUT_LIMIT * len(rows):
-                kept = spread_rows(rows).clone()
+                kept = spread_rows(rows)
+                kept = kept.clone() if kept is rows else kept
                 setattr(chunk, name, Table(len(rows), kept))
                 self._waiting += kept.nbytes
         chunk.loss = function
@@ -287,7 +290,6 @@ def _copied(others: Sequence[torch.Tensor]) -> torch.Tensor | None:
     if not others:
         return None
     with torch.no_grad():
-        rows = [spread_rows(each.detach()) for each in others]
-        keep = [evenly(each[0].numel(), BESIDE_LIMIT, each.device) for each in rows]
-        return torch.cat([rows_of(each, kept).to(torch.float32)
-                          for each, kept in zip(rows, keep, strict=True)], 1)
+        return torch.cat([rows_of(
+            each.detach(), evenly(each[0].numel(), BESIDE_LIMIT, each.device),
+            evenly(len(each), MOST_SAMPLES, each.device)).to(torch.float32) for each in others], 1)
