@@ -152,27 +152,27 @@ def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Pat
 
 def write_divide(edit: DivideSchedule, record: Record, index: Index) -> list[Patch]:
     """Around the function that the scheduler is constructed with."""
-    splices = _around_factor(edit.scheduler, "(", f") / {literal(edit.by)}", record, index)
-    return [Patch(edit, splices, Form.CALL)]
+    return [Patch(edit, _of_factor(
+        edit.scheduler, "{} / " + literal(edit.by), record, index), Form.CALL)]
 
 
 def write_cap(edit: CapSchedule, record: Record, index: Index) -> list[Patch]:
     """The same, with 1 as the largest factor."""
-    return [Patch(edit, _around_factor(edit.scheduler, "min(1.0, ", ")", record, index), Form.CALL)]
+    return [Patch(edit, _of_factor(edit.scheduler, "min(1.0, {})", record, index), Form.CALL)]
 
 
-def _around_factor(
-    scheduler: str, before: str, behind: str, record: Record, index: Index
+def _of_factor(
+    scheduler: str, formula: str, record: Record, index: Index
 ) -> tuple[Splice, ...]:
-    """Text around what the function of a schedule returns."""
+    """A formula of what the function of a schedule returns, in its place."""
     found = index.at(_named(record, scheduler).location, "the construction of the scheduler")
-    given = change.argument(found.call, "lr_lambda", 1)
+    source, given = found.source, change.argument(found.call, "lr_lambda", 1)
     if isinstance(given, ast.Lambda):
-        return change.wrap(found.source, given.body, before, behind)
+        return change.replace(source, given.body, formula.format(
+            change.operand(source, given.body)))
     if isinstance(given, ast.Name | ast.Attribute):
-        function = f"{found.source.code(given)}(step)"
-        whole = f"{before}{function}{behind}" if before != "(" else f"{function}{behind[1:]}"
-        return change.replace(found.source, given, f"lambda step: {whole}")
+        return change.replace(source, given, "lambda step: " + formula.format(
+            f"{source.code(given)}(step)"))
     raise Refused(Reason.UNKNOWN_FORM, "The function of the schedule is not written out.")
 
 
