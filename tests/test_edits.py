@@ -120,6 +120,9 @@ EDITS = [
     edits.SwapAxes(None, (1, 2, 0, 3)),
     edits.RemoveFactors(),
     edits.DetachState(None),
+    edits.DetachState(None, "self.state", several=True),
+    edits.ComputeEachStep(None, None),
+    edits.AddLosses(None),
     edits.IgnorePaddedSteps(None, None, 0, 0.0),
     edits.MoveChannels((3, 16, 16)),
 ]

@@ -65,7 +65,8 @@ def verdict(record: Record) -> Verdict:
     (lambda out, y: ((out > 0) == y).float().mean(), True, Counting.PAIRS),
     (lambda out, y: ((out > 0).float() == y).sum(), True, Counting.PAIRS),
     (lambda out, y: (out.round() == y).sum(), False, Counting.ROUNDED),
-], ids=["column", "mean of a column", "pairs", "number of pairs", "rounded"])
+    (lambda out, y: ((out > 0) == y).float().mean(), False, Counting.SHARES),
+], ids=["column", "mean of a column", "pairs", "number of pairs", "rounded", "shares"])
 def test_a_wrong_count_is_found(
     tmp_path: Path, count: Count, column: bool, how: Counting
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_wrong_count_is_found(
 
 @pytest.mark.parametrize("count", [
     lambda out, y: ((out > 0) == y).sum(),
-    lambda out, y: (torch.sigmoid(out).round() == y).float().mean(),
+    lambda out, y: (torch.sigmoid(out).round() == y).float().mean() * len(y),
     lambda out, y: ((out > 0.5) == y).sum(),
 ])
 def test_a_right_count_is_absent(tmp_path: Path, count: Count) -> None:

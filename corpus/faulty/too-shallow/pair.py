@@ -6,7 +6,7 @@ from sklearn.datasets import make_moons
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-FAULTS = {"too-shallow": "Line()"}
+FAULTS = {"too-shallow": "nn.Linear(2, 1)"}
 
 
 class Line(nn.Module):

@@ -233,6 +233,8 @@ def _parent(
 ) -> str | None:
     """The finding that explains another best: mistakes first, then the strongest."""
     symptom, shown = by_slug[slug]
+    if shown.own:
+        return None
     able = [
         (cause, verdict) for cause, verdict in by_slug.values()
         if cause.can_explain(symptom) and verdict.strength >= SURE

@@ -27,6 +27,8 @@ def severity_of(
     """How much a finding matters, taken by itself."""
     if present.confidence is Confidence.POSSIBLE:
         return Severity.WARNING if present.hides_outcome else Severity.NOTE
+    if cause.harm is Harm.LEAK and crashed and present.hides_outcome:
+        return Severity.ERROR
     if cause.harm in (Harm.DISTRUST, Harm.LEAK, Harm.OVERFIT):
         return Severity.WARNING
     if cause.harm is Harm.MISTAKE:

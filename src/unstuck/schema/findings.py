@@ -86,7 +86,8 @@ class Present:
     measurements is possible. `of_value` says that what is at fault, a number or a call, is what the
     first remedy changes: where the program's text shows it, that is the place.
     `hides_outcome` says that a run may be worse than its loss looks: that is nearly all about
-    something else, or should be far lower.
+    something else, or should be far lower. `own` says that nothing else explains it: what happens
+    has its reason in its place.
     """
 
     strength: float
@@ -101,6 +102,7 @@ class Present:
     certain: bool = False
     of_value: bool = False
     hides_outcome: bool = False
+    own: bool = False
 
     @property
     def confidence(self) -> Confidence:

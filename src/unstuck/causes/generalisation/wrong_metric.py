@@ -31,6 +31,8 @@ DOES = {
     Counting.PAIRS: "compares each prediction with the labels of all samples of its batch",
     Counting.AXIS: "takes, for each class, the sample with the largest output",
     Counting.BATCHES: "divides the number of right predictions by the number of batches",
+    Counting.SHARES: "adds up the shares of right predictions in the batches, and divides the sum "
+    "by the number of samples",
 }
 BETTER = {
     Counting.COLUMN: "Count a prediction as class 1 where the logit is above zero: (outputs > 0). "
@@ -42,6 +44,8 @@ BETTER = {
     Counting.PAIRS: "Give predictions and labels the same shape. For several classes leave out "
     "keepdim=True in argmax or max. For a single output compare outputs.squeeze(1) with labels.",
     Counting.AXIS: "Take the class with the largest output for each sample: outputs.argmax(dim=1).",
+    Counting.SHARES: "Add up how many predictions are right, not their share: .sum() in place of "
+    ".mean().",
     Counting.BATCHES: "Divide by the number of samples: len(loader.dataset). len(loader) is the "
     "number of batches.",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import by_unit
+from unstuck.measures.basics import by_unit, last, measured
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     WEIGHTED,
@@ -18,10 +18,11 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
-from unstuck.words import count
+from unstuck.schema.signals.samples import CLASS_SEPARABILITY, LINEAR_SEPARABILITY
+from unstuck.words import count, number
 
 MATRICES = Threshold(
     "few-weight-matrices", 1.0,
@@ -40,6 +41,13 @@ SURELY = Threshold(
     "unexplained of what it was trained on as a baseline model leaves of new samples, little but "
     "its depth can be the reason.",
     "a choice: twice what counts as behind",
+)
+APART = Threshold(
+    "linear-gap", 0.1,
+    "Areas under the ROC curve. Where the weighted sums that separate the classes best stay this "
+    "far behind another baseline model, and make `errors-over-baseline-shallow` times its errors, "
+    "no training of a linear model comes near it.",
+    "a choice: ten times the error of an area from some hundred samples",
 )
 TRIAL = ("four runs with one change each: a hidden layer of 64 units, momentum 0.9, ten times the "
          "learning rate, four times the epochs (it is too-shallow if the first lowers the training "
@@ -68,13 +76,17 @@ def _detect(view: View) -> Verdict:
         ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
                      f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))
     at_rest = view.outcome.kind is OutcomeKind.PLATEAU
+    linear = _linear(view)
+    surely = at_rest and found.errors >= view.limit(SURELY)
     return Present(
-        strength=0.8 if at_rest and found.errors >= view.limit(SURELY) else 0.45,
-        since_step=view.outcome.since_step if at_rest else 0, location=model_location(view),
+        strength=0.85 if linear is not None else 0.8 if surely else 0.45,
+        since_step=view.outcome.since_step if at_rest else 0,
+        location=layers[0].location or model_location(view),
         title="the network has no hidden layer and learns less than its data allow: "
         f"{found.says}",
         label=f"can only compute weighted sums of its {count(inputs, 'input')}",
-        evidence=(found.evidence, loss_evidence(view, found)),
+        evidence=(found.evidence, *([linear] if linear is not None else []),
+                  loss_evidence(view, found)),
         remedies=(Remedy("add a hidden layer", Safety.CHANGES_EXPERIMENT, hidden),),
         one_of=("learning-rate-too-low", "momentum-too-low", "too-few-steps"),
         separated_by=Experiment(f"compare {TRIAL}", (
@@ -84,6 +96,24 @@ def _detect(view: View) -> Verdict:
             arms.longer(4.0, "too-few-steps"),
         )),
     )
+
+
+def _linear(view: View) -> Evidence | None:
+    """That no weighted sum of the inputs separates the classes, if that is so."""
+    if not (view.has(LINEAR_SEPARABILITY) and view.has(CLASS_SEPARABILITY)):
+        return None
+    sums, others = last(view[LINEAR_SEPARABILITY]), last(view[CLASS_SEPARABILITY])
+    both = [name for name in sums if name in others]
+    worst = max(both, key=lambda name: others[name] - sums[name], default="")
+    if not worst or not others[worst] - sums[worst] >= view.limit(APART) or not (
+        1 - sums[worst] >= view.limit(SURELY) * (1 - others[worst])
+    ):
+        return None
+    return measured(
+        view, LINEAR_SEPARABILITY, worst, others[worst],
+        "the weighted sums of the inputs that fit best separate class "
+        f"{worst} from the others with an AUC of {number(sums[worst])}, and a baseline model that "
+        f"is not linear with {number(others[worst])}")
 
 
 CAUSE = Cause(
@@ -106,7 +136,8 @@ CAUSE = Cause(
         "that it has not seen far better than the network predicts the samples that it was "
         "trained on. The noise floor of SGD must not explain the loss either. An unfinished run "
         "looks the same, so this is only a note until a deeper network has been tried, unless the "
-        "loss has plateaued and the baseline model is far better.",
+        "loss has plateaued and the baseline model is far better, or the weighted sums that fit "
+        "the classes best are far behind it as well.",
         limitations="Too few layers in a network that has hidden layers are not detected, because "
         "nothing that is recorded would show it. Nothing is reported if the target of each sample "
         "is not known.",
@@ -116,8 +147,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
-    thresholds=(MATRICES, STEPS, SURELY),
+    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT, LINEAR_SEPARABILITY),
+    thresholds=(MATRICES, STEPS, SURELY, APART),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,

@@ -10,8 +10,9 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import DetachState, KeepNumber, Remedy, Safety
+from unstuck.schema.edits import AddLosses, ComputeEachStep, DetachState, KeepNumber, Remedy, Safety
 from unstuck.schema.facts.losses import GraphOfEarlierSteps, RetainedGraph
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import LIVE_GRAPHS, STEPS_BEHIND
 from unstuck.words import count, number
@@ -43,12 +44,19 @@ BEHIND = Threshold(
 )
 
 
+# How torch begins the message of a backward pass through a graph that has been freed.
+AGAIN = "Trying to backward through the graph a second time"
+
+
 def _rises(series: Series) -> int:
     return int(np.sum(np.diff(series.values) > 0))
 
 
 def _detect(view: View) -> Verdict:
     behind = view[STEPS_BEHIND].finite if view.has(STEPS_BEHIND) else None
+    end = view.record.end
+    if end.kind is EndKind.EXCEPTION and AGAIN in (end.message or ""):
+        return _again(view, behind)
     if behind is not None and _rises(behind) >= view.limit(RISES) and (
             behind.values.max() >= view.limit(BEHIND)):
         return _growing(view, behind)
@@ -80,6 +88,61 @@ def _detect(view: View) -> Verdict:
     return Absent(f"at most {count(round(most), 'autograd graph')} outlived their step")
 
 
+def _again(view: View, behind: Series | None) -> Present:
+    """A backward pass met a graph that an earlier one had freed, which ended the program."""
+    earlier = view.record.facts(GraphOfEarlierSteps)
+    if behind is None or not len(behind) or not behind.values[-1] or not earlier:
+        return Present(
+            strength=0.95, certain=True, hides_outcome=True,
+            title="the program ended because a backward pass went through a graph that an earlier "
+            "backward pass had already freed",
+            since_step=max(view.record.steps - 1, 0),
+            location=view.record.end.location,
+            label="a part of this graph was differentiated before",
+            evidence=(),
+            remedies=(Remedy(
+                "one backward pass for each graph", Safety.SAFE,
+                (AddLosses(view.record.end.location),),
+                advice="If two losses share a part of the network, add them and call backward() "
+                "once. If one of them must not train that part, detach what it shares. If a tensor "
+                "was computed before the loop, compute it anew in each step."),),
+        )
+    last = earlier[-1]
+    steps, values = thinned(behind.steps, behind.values)
+    name = last.name or "something"
+    what = (f"{name} was computed once, and its graph was used in several steps" if last.once else
+            f"{name} takes its graph along from one step to the next")
+    return Present(
+        strength=0.95, certain=True, hides_outcome=True,
+        title=f"{what}: the program ended at the backward pass that went through it again",
+        since_step=int(behind.steps[-1]),
+        location=last.carried or last.location,
+        label="this has one graph for all steps" if last.once and last.carried else
+        "this is kept with the graph that computed it" if last.carried else
+        "this backward pass also goes through what the step before computed",
+        evidence=(
+            Evidence(STEPS_BEHIND.name, "", steps, values, 0.0,
+                     "the backward pass went through the graph of an earlier step, which was freed "
+                     "then (normal: only its own)"),
+        ),
+        remedies=(_anew(last), _detached(last)) if last.once else (_detached(last),),
+    )
+
+
+def _anew(fact: GraphOfEarlierSteps) -> Remedy:
+    return Remedy(
+        "compute it in each step", Safety.SAFE, (ComputeEachStep(fact.carried, fact.location),),
+        advice="Compute it within the loop, so that each step has a graph of its own and the "
+        "weights that it depends on go on learning.")
+
+
+def _detached(fact: GraphOfEarlierSteps) -> Remedy:
+    return Remedy(
+        "detach the state", Safety.SAFE, (DetachState(fact.location, fact.name, fact.several),),
+        advice="Detach what is carried into the next step after each update, as in "
+        "h = h.detach(), and call backward() without retain_graph=True.")
+
+
 def _growing(view: View, behind: Series) -> Present:
     """A state, or a sum, goes from step to step with the graph that computed it."""
     most = max(view.record.facts(GraphOfEarlierSteps), key=lambda fact: fact.steps)
@@ -97,9 +160,7 @@ def _growing(view: View, behind: Series) -> Present:
                      "before its own, with weights that have changed since (normal: none)"),
         ),
         remedies=(
-            Remedy("detach the state", Safety.SAFE, (DetachState(most.location),),
-                   advice="Detach what is carried into the next step after each update, as in "
-                   "h = h.detach(), and call backward() without retain_graph=True."),
+            _detached(most),
         ),
     )
 
@@ -146,14 +207,16 @@ CAUSE = Cause(
     symptoms=(Symptom.MEMORY,),
     words=Words(
         symptom="Memory grows with every step or epoch until the process is killed. Steps may also "
-        "become slower.",
+        "become slower. Or the program ends: \"Trying to backward through the graph a second "
+        "time\".",
         consequence="Every tensor in a list, or in a running sum, keeps the autograd graph that "
         "computed it. If no backward pass has freed them, the graph also keeps the activations of "
         "all layers.",
         why="A loss is a tensor that remembers how it was computed. Adding it to a total, or "
         "appending it to a history, keeps all of that in memory. Outputs in a list do the same. A "
         "hidden state that is never detached carries the graphs of all earlier steps with it, and "
-        "each backward pass goes through them again.",
+        "each backward pass goes through them again. By then they have been freed, which ends "
+        "the program, unless retain_graph=True keeps them.",
         detection="A token is put into the graph of each watched loss and output. It disappears "
         "with the graph. The tokens that are more than two steps old are counted, and their number "
         "must grow over several sampled steps. Also counted are the earlier steps that the graph "

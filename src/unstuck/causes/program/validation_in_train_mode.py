@@ -11,7 +11,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import FollowMode, Remedy, Safety, SwitchMode
 from unstuck.schema.facts.data import HeldOutPass
-from unstuck.schema.facts.models import Model
+from unstuck.schema.facts.models import CalledDropout, Model
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import HELD_OUT_LOSS
@@ -32,6 +32,9 @@ def _unseen(view: View) -> Verdict:
     if blind is not None:
         return Unknown(blind, (TRAIN_IN_VALIDATION.name,))
     if not mode_layers(view) and not view.has(EVAL_IN_TRAINING):
+        if view.record.facts(CalledDropout):
+            return Unknown("dropout is called as a function, and no pass that it could disturb was "
+                           "seen to be a validation", (HELD_OUT_LOSS.name,))
         return Absent("the model has no dropout or batch normalisation layer, so its mode does not "
                       "matter")
     if view.has(HELD_OUT_LOSS):

@@ -110,8 +110,11 @@ def _present(view: View, found: Collapse) -> Verdict:
     else:
         where = f"what differs is lost in {called(place.layer)}"
     gradual = before is not None and not before.most > view.limit(AT_ONCE) * place.most
+    # Of a single value a normalisation leaves nothing, whatever comes before or behind it.
+    alone = layer is not None and layer.role is LayerRole.NORMALISATION and found.from_start
     return Present(
         strength=POSSIBLE if gradual else 0.8,
+        own=alone and before is not None and not gradual and not place.reads,
         title=f"the output of {called(found.model.name)} has been {differ} {when}: {where}",
         since_step=found.since,
         location=place.location,

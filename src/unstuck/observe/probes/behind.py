@@ -10,11 +10,13 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.source.carrying import Carrier, carried_at, carriers
 from unstuck.observe.tensors import mark, readable
 from unstuck.schema.facts.losses import GraphOfEarlierSteps
 from unstuck.schema.signals.parameters import STEPS_BEHIND
 
 FOLLOWED = 32  # backward passes that are looked at: a graph that nothing ends shows early
+NAMED = 4  # of them, before which it is noted what the program's names hold
 MARKED = 4  # leaves by which it is seen whether weights have changed
 
 
@@ -40,7 +42,8 @@ class BehindProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._passes: list[_Pass] = []
-        self._most = 1
+        self._most = 0
+        self._carriers: dict[int, Carrier] = {}  # at the pass before, by the numbers of nodes
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks at the graph of a loss before it is differentiated."""
@@ -54,6 +57,12 @@ class BehindProbe(Probe):
                    and readable(leaf)][:MARKED]
         old = [node for node in nodes if graph.sequence(node) <= before]
         step, site = self._moment.step, self._sites.here() if old else None
+        carried = max((node for node in map(graph.sequence, old) if node in self._carriers),
+                      default=-1)  # what is left of a step: the newest of its nodes
+        carrier = self._carriers.get(carried)
+        self._carriers = carriers(self._sites) if len(self._passes) < NAMED else {}
+        once = carrier is not None and carried in self._carriers
+        place = carried_at(carrier, self._sites, once) if carrier is not None else None
         roots = [each.root for each in self._passes]
         reached = {bisect_left(roots, graph.sequence(node)) for node in old}
         with torch.no_grad():
@@ -66,8 +75,9 @@ class BehindProbe(Probe):
             self._writer.row(STEPS_BEHIND, step, float(behind))
             if behind > self._most:
                 self._most = behind
-                self._writer.fact(
-                    GraphOfEarlierSteps(self._sites.location(site), behind), step)
+                name, several = (carrier.name, carrier.several) if carrier else ("", False)
+                self._writer.fact(GraphOfEarlierSteps(
+                    self._sites.location(site), behind, name, several, place, once), step)
 
         self._later.values(marks, marked)
 

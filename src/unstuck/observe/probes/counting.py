@@ -67,6 +67,9 @@ class Part:
             each = tally.count / self.batches
             if each > 1 and _is_one_of(value, SAME, (each,)):  # and so no share of anything
                 found[Counting.BATCHES] = Tally(tally.count, tally.count)
+            if _is_one_of(value, SAME, (tally.means / self.samples,)):
+                found[Counting.SHARES] = Tally(
+                    tally.count, tally.means * self.batches / self.samples)
         return found
 
     def has_right(self) -> bool:

@@ -192,7 +192,10 @@ class ModeProbe(Probe):
                     del self._learning[next(iter(self._learning))]
                 self._learning[id(batch.hashes)] = self._last
             return
-        if batch.role is not Role.HELD_OUT:
+        # In eval mode nothing is to be dropped, of training samples neither: a graph network is
+        # given all nodes in every pass.
+        told = not module.training and bool(dropped)
+        if batch.role is not Role.HELD_OUT and not told:
             return
         if step != self._looked[0]:
             self._rare = self._looked[0] < 0 or step - self._looked[0] >= RARE
@@ -231,7 +234,7 @@ class ModeProbe(Probe):
 
     def _judged(self, forward: Forward | None, role: Role) -> None:
         """A loss was computed of a pass, and nothing learned from it."""
-        if forward is None or role is not Role.HELD_OUT:
+        if forward is None or (role is not Role.HELD_OUT and not forward.dropped):
             return
         forward.scored = True
         if forward.layers is None:
@@ -266,8 +269,8 @@ class ModeProbe(Probe):
         trained = self._last.sample if self._last is not None and learns else None
         modes: dict[str, float] = {}
         for forward in passes:
-            if counts.get(forward.sample, 0) >= REPEATS or forward.sample == trained or (
-                not forward.layers
+            if counts.get(forward.sample, 0) >= REPEATS or not forward.layers or (
+                forward.sample == trained and not forward.dropped
             ):
                 continue
             model = forward.model()  # one that is never trained may be a teacher

@@ -23,7 +23,7 @@ from unstuck.observe.source.comparisons import (
     divides,
     reading,
 )
-from unstuck.observe.source.named import SHARE, Scope, scopes, tensor_of
+from unstuck.observe.source.named import SCORE, SHARE, Scope, scopes, tensor_of
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.source.taken import taken_alike
 from unstuck.observe.tensors import observable, tensors_in
@@ -273,7 +273,7 @@ class ScoreProbe(Probe):
                 found: dict[Counting, tuple[Tally, Part]] = {}
                 for part in parts:
                     found |= {how: (tally, part) for how, tally in part.holding(value).items()
-                              if how is not Counting.BATCHES or SHARE.search(name)}
+                              if _may_be(how, name)}
                 if set(found) == {Counting.RIGHT}:
                     self._agree(called, Counting.RIGHT)
                 if any(part.is_nearly_right(value) for part in parts):
@@ -302,7 +302,7 @@ class ScoreProbe(Probe):
         tree = syntax_tree(scope.file)
         found = None if tree is None else computed_by(
             tree, scope.function, scope.line, name,
-            divides if how is Counting.BATCHES else compares)
+            divides if how in (Counting.BATCHES, Counting.SHARES) else compares)
         return expression_at(scope.file, found, self._sites.keeps_text) if found else None
 
     def finished(self, kind: EndKind) -> None:
@@ -313,12 +313,19 @@ class ScoreProbe(Probe):
                     Score(called, how, agreed, self._places.get(called)), self._moment.step)
         trees = dict(user_trees(self._sites))
         scoring = Scoring(reading(list(trees.values())) if trees else Code.OTHER)
-        stays_zero = self._zeros >= SURE and not (self._agreed or self._others)
+        stays_zero = self._zeros >= SURE and not (
+            self._agreed or any(map(SCORE.search, self._others)))
         for file, tree in trees.items() if stays_zero else ():
             wrong = compared_values(tree)
             if wrong is not None:
                 scoring = Scoring(Code.VALUES, expression_at(file, wrong, self._sites.keeps_text))
         self._writer.fact(scoring, self._moment.step)
+
+
+def _may_be(how: Counting, name: str) -> bool:
+    """Whether a number under a name may be a score of this kind, and not one by chance."""
+    return how is Counting.SHARES or bool(
+        (SHARE if how is Counting.BATCHES else SCORE).search(name))
 
 
 def _restart(held: _Evaluation, scope: Scope) -> None:

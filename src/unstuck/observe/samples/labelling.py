@@ -95,7 +95,7 @@ def _write_learned(
     if part is None or wanted is None or not told:
         return
     scores = best(told, wanted)
-    write_separability(part, scores, writer, step)
+    write_separability(part, scores, told[0], writer, step)  # the first learner is linear
     suspects = noise(part, scores)
     if suspects is not None:
         write_noise(suspects, part.rows, samples.indices, writer, step)

@@ -19,13 +19,14 @@ from unstuck.schema.signals.samples import (
     HELD_OUT_CLASS_RANKING,
     HELD_OUT_CLASS_RECALL,
     HELD_OUT_CLASSES_JUDGED,
+    LINEAR_SEPARABILITY,
 )
 
 MOST_CLASSES = 100
 LATE = 0.3  # of the run: visits before tell nothing of its end
 SIGNALS = (
     CLASS_RANKING, CLASS_RECALL, CLASS_SAMPLES, CLASS_SEPARABILITY, CLASSES_JUDGED,
-    HELD_OUT_CLASS_RANKING, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASSES_JUDGED,
+    HELD_OUT_CLASS_RANKING, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASSES_JUDGED, LINEAR_SEPARABILITY,
 )
 
 
@@ -51,11 +52,13 @@ def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -
 
 
 def write_separability(
-    classes: Classes, scores: Floats, writer: RecordWriter, step: int
+    classes: Classes, scores: Floats, linear: Floats, writer: RecordWriter, step: int
 ) -> None:
-    """Writes how well a baseline model separates each class from the others."""
+    """Writes how well the best baseline model, and a linear one, separate each class from others.
+    """
     if classes.count <= MOST_CLASSES:
         writer.sample(CLASS_SEPARABILITY, step, _rankings(scores, classes.labels))
+        writer.sample(LINEAR_SEPARABILITY, step, _rankings(linear, classes.labels))
 
 
 def _rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:

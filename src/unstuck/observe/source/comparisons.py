@@ -185,7 +185,10 @@ def _computing(
     if any(map(how, ast.walk(value))):
         yield value
         return
+    settled: set[int] = set()  # what a function is given that computes so itself
     for node in ast.walk(value) if depth else ():
+        if id(node) in settled:
+            continue
         if isinstance(node, ast.Name) and (id(scope), node.id) not in seen:
             seen.add((id(scope), node.id))
             for assigned in _values(scope or tree, node.id):
@@ -194,10 +197,12 @@ def _computing(
             for called in _functions(tree, node.func):
                 if (id(called), "") not in seen:
                     seen.add((id(called), ""))
-                    for back in ast.walk(called):
-                        if isinstance(back, ast.Return) and back.value is not None:
-                            yield from _computing(
-                                tree, called, back.value, how, seen, depth - 1)
+                    found = [each for back in ast.walk(called)
+                             if isinstance(back, ast.Return) and back.value is not None
+                             for each in _computing(
+                                 tree, called, back.value, how, seen, depth - 1)]
+                    settled |= {id(each) for each in ast.walk(node) if found}
+                    yield from found
 
 
 def _functions(tree: ast.Module, called: ast.expr) -> list[Function]:

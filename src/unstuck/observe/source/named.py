@@ -39,11 +39,16 @@ class Scope:
     variables: dict[str, Any]
 
     def numbers(self) -> Iterator[tuple[str, float]]:
-        """Numbers under names that speak of right answers; of a list the last one."""
+        """Numbers under names that speak of right answers, and fractions under any name; of a list
+        the last one.
+        """
         for path, held in self._held(DEPTH, last=True):
-            number = _number(held) if SCORE.search(path) else None
-            if number is not None:
-                yield path, number
+            if SCORE.search(path):
+                number = _number(held)
+                if number is not None:
+                    yield path, number
+            elif type(held) is float and not held.is_integer():
+                yield path, held
 
     def tensors(self, deep: bool, least: int) -> Iterator[tuple[str, torch.Tensor]]:
         """Tensors, and arrays of numpy as such, of so many elements.

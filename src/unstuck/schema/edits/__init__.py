@@ -52,10 +52,12 @@ from unstuck.schema.edits.layers import (
     SoftmaxAxis,
 )
 from unstuck.schema.edits.loop import (
+    AddLosses,
     AlsoAtEnd,
     CallIt,
     CallRequiresGrad,
     CallStep,
+    ComputeEachStep,
     CreateGraph,
     DetachState,
     FollowMode,
@@ -121,6 +123,7 @@ from unstuck.schema.edits.sharing import (
 )
 
 __all__ = [
+    "AddLosses",
     "AlsoAtEnd",
     "AttendBackwards",
     "BatchFirst",
@@ -134,6 +137,7 @@ __all__ = [
     "ClampInputs",
     "ClassWeights",
     "Clip",
+    "ComputeEachStep",
     "CopyNetwork",
     "CopySample",
     "CopyState",

@@ -196,15 +196,50 @@ class KeepNumber(Edit):
 
 @dataclass(frozen=True, slots=True)
 class DetachState(Edit):
-    """What a loop carries into its next step, without its graph; `at` is the backward pass."""
+    """What a loop carries into its next step, without its graph; `at` is the backward pass.
+
+    `name` is what holds it there, a tensor or `several` in a tuple, where that is known.
+    """
 
     at: SourceLocation | None
+    name: str = ""
+    several: bool = False
 
     def words(self) -> str:
         return "detach what is carried into the next step"
 
     def code(self) -> str:
-        return "state = state.detach()"
+        name = self.name or "state"
+        if self.several:
+            return f"{name} = tuple(each.detach() for each in {name})"
+        return f"{name} = {name}.detach()"
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeEachStep(Edit):
+    """What is computed in front of the loop, in each of its steps. `at` is the backward pass."""
+
+    made: SourceLocation | None
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "compute it in each step"
+
+    def code(self) -> str:
+        return "for x, y in loader: features = encoder(x)"
+
+
+@dataclass(frozen=True, slots=True)
+class AddLosses(Edit):
+    """One backward pass of the sum of losses that share a graph. `at` is the second of several."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "one backward pass of the sum of the losses"
+
+    def code(self) -> str:
+        return "(loss_a + loss_b).backward()"
 
 
 @dataclass(frozen=True, slots=True)

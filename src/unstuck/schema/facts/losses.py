@@ -67,10 +67,19 @@ class RetainedGraph(Fact):
 
 @dataclass(frozen=True, slots=True)
 class GraphOfEarlierSteps(Fact):
-    """A backward pass that goes through what `steps` earlier steps computed, the most so far."""
+    """A backward pass that goes through what `steps` earlier steps computed, the most so far.
+
+    `name` is what holds that from one step to the next, as the frame of the backward pass writes
+    it, where it is known: a tensor, or `several` in a tuple. `carried` is the expression that a
+    step leaves there, or, with `once`, that was computed in front of all steps.
+    """
 
     location: SourceLocation | None
     steps: int
+    name: str = ""
+    several: bool = False
+    carried: SourceLocation | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Counting(StrEnum):
     PAIRS = "pairs"  # against the label of each sample of the batch
     AXIS = "axis"  # by the sample with the largest output for each class
     BATCHES = "batches"  # rightly, and divides their number by that of batches
+    SHARES = "shares"  # rightly, and divides the sum of the shares in batches by that of samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,12 @@ CLASS_SEPARABILITY = PlaceSignal(
     "training sample from all others",
     requires=runs.LABELLED_PAIRS, place="class",
 )
+LINEAR_SEPARABILITY = PlaceSignal(
+    "linear-separability", "",
+    "area under the ROC curve of each class for weighted sums of the inputs, fitted to all "
+    "training samples but the one that is predicted",
+    requires=runs.LABELLED_PAIRS, place="class",
+)
 LABEL_DEPENDENCE = PlaceSignal(
     "label-dependence", "standard deviations",
     "how much better the best leave-one-out baseline predicts the targets than permuted targets; "
