@@ -12,7 +12,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import MaskEnds, Remedy, Safety
 from unstuck.schema.facts.bootstrap import BootstrappedTarget
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.bootstrap import ENDS_BOOTSTRAPPED
+from unstuck.schema.signals.bootstrap import BEYOND_REWARDS, ENDS_BOOTSTRAPPED, ENDS_MARKED
 from unstuck.words import count, number
 
 LOOKS = Threshold(
@@ -27,14 +27,29 @@ SHARE = Threshold(
     "definition",
 )
 
+BATCHES = Threshold(
+    "batches-without-ends", 8.0,
+    "Episodes may be long, so a batch may hold no end. In eight batches of a buffer one should be "
+    "marked.",
+    "a choice: no end among eight batches of 32 samples is likely only if episodes have more than "
+    "100 steps",
+)
+BEYOND = Threshold(
+    "beyond-rewards", 1.5,
+    "No return is larger than the largest reward in every step for ever. Targets above that come "
+    "from values that have lost touch with rewards.",
+    "Sutton and Barto 2018, section 3.3: the sum of a geometric series",
+)
+
 
 def _detect(view: View) -> Verdict:
     targets = view.record.facts(BootstrappedTarget)
     if not targets:
         return Absent("no targets were found that are a reward plus a discounted value")
     if not view.has(ENDS_BOOTSTRAPPED):
-        return Unknown("no variable was found that marks ends of episodes, or none had ended where "
-                       "targets were looked at", ("a variable such as done, beside the reward",))
+        return _never_marked(view, targets[-1]) or Unknown(
+            "no variable was found that marks ends of episodes, or none had ended where targets "
+            "were looked at", ("a variable such as done, beside the reward",))
     series = next(iter(view[ENDS_BOOTSTRAPPED].values()))
     share = float(np.mean(series.values))
     if share < view.limit(SHARE):
@@ -65,6 +80,38 @@ def _detect(view: View) -> Verdict:
     )
 
 
+def _never_marked(view: View, fact: BootstrappedTarget) -> Verdict | None:
+    """Ends that a variable should mark and never does, while values outgrow all rewards."""
+    if not (fact.silent and view.has(ENDS_MARKED) and view.has(BEYOND_REWARDS)):
+        return None
+    marked, beyond = (next(iter(view[signal].values())).finite
+                      for signal in (ENDS_MARKED, BEYOND_REWARDS))
+    if marked.values.any() or len(marked) < view.limit(BATCHES) or not len(beyond):
+        return None
+    if not beyond.values[-1] >= view.limit(BEYOND):
+        return None
+    steps, values = thinned(beyond.steps, beyond.values)
+    return Present(
+        strength=0.65,
+        title=f"{fact.silent} marks no end of an episode in "
+        f"{count(len(marked), 'batch', 'batches')}, and targets have grown to "
+        f"{number(beyond.values[-1])} times the most that the rewards can add up to",
+        since_step=int(marked.steps[0]),
+        location=fact.location,
+        label=f"{fact.silent} is 0 in every batch",
+        evidence=(Evidence(
+            BEYOND_REWARDS.name, "targets", steps, values, 1.0,
+            f"the largest target is {number(beyond.values[-1])} times what the largest reward adds "
+            f"up to at a discount of {number(fact.discount)} (possible: 1)"),),
+        remedies=(Remedy(
+            "mark the ends", Safety.ADVICE,
+            advice=f"Check what is stored as {fact.silent}: it must be true where an episode ends "
+            "because its task does, such as a fall. A limit of time is no such end. In Gymnasium "
+            "that is `terminated`, not `truncated`.",
+        ),),
+    )
+
+
 def _factor(fact: BootstrappedTarget) -> str:
     """What is 0 at ends and 1 elsewhere, as code."""
     if fact.inverse:
@@ -88,7 +135,8 @@ CAUSE = Cause(
         "the end of an episode there is no next state, so its value is zero.",
         detection="The program's targets are found to be a reward plus a discount times a value, "
         "for every sample. At the samples that a variable such as done marks, the targets hold "
-        "that value too.",
+        "that value too. Or the variable marks no sample at all, while the targets outgrow "
+        "all that the rewards can add up to.",
         limitations="The variable that marks ends is known by its name. Where it marks time "
         "limits alone, the value of the next state is right, and this finding is wrong. Targets "
         "that are computed in an unusual way are not recognised, and then nothing is said.",
@@ -96,8 +144,8 @@ CAUSE = Cause(
                     "Pardo et al. 2018, Time Limits in Reinforcement Learning"),
     ),
     needs=(),
-    uses=(ENDS_BOOTSTRAPPED,),
-    thresholds=(LOOKS, SHARE),
-    effects=(Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
+    uses=(ENDS_BOOTSTRAPPED, ENDS_MARKED, BEYOND_REWARDS),
+    thresholds=(LOOKS, SHARE, BATCHES, BEYOND),
+    effects=(Effect.TARGETS_OFF_SCALE, Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
     detect=_detect,
 )

@@ -24,7 +24,12 @@ from unstuck.observe.source.vectors import (
 )
 from unstuck.observe.tensors import is_plain, mark, observable, readable, tensors_in
 from unstuck.schema.facts.bootstrap import BootstrappedTarget, TargetNetwork
-from unstuck.schema.signals.bootstrap import ENDS_BOOTSTRAPPED, TARGET_MOVED
+from unstuck.schema.signals.bootstrap import (
+    BEYOND_REWARDS,
+    ENDS_BOOTSTRAPPED,
+    ENDS_MARKED,
+    TARGET_MOVED,
+)
 
 MOST_CALLS = 16  # of a step
 MOST_ACTIONS = 64
@@ -90,7 +95,7 @@ class BootstrapProbe(Probe):
     up for every sample. Only what marks an end is known by its name, or by never being read.
     """
 
-    signals = (TARGET_MOVED, ENDS_BOOTSTRAPPED)
+    signals = (TARGET_MOVED, ENDS_BOOTSTRAPPED, ENDS_MARKED, BEYOND_REWARDS)
     facts = (TargetNetwork, BootstrappedTarget)
 
     def __init__(self, context: Context) -> None:
@@ -104,6 +109,7 @@ class BootstrapProbe(Probe):
         self._values: ByIdentity[nn.Module, bool] = ByIdentity()  # whose output is in targets
         self._copies: ByIdentity[nn.Module, _Copy] = ByIdentity()
         self._counts: dict[str, int] = {}
+        self._reward = 0.0  # the largest so far
         self._masks = False  # whether a target was ever without its value
         self._relation: tuple[Relation, list[Vector], Site | None] | None = None
 
@@ -205,10 +211,20 @@ class BootstrapProbe(Probe):
         made = made_at(relation.target, self._sites.keeps_text) if relation.target.name else None
         self._masks = self._masks or bool((relation.bare & ~relation.holds).any())
         ends, inverse, marked = _ends(held, not self._masks)
+        named = _named_ends(held)
         self._writer.fact(BootstrappedTarget(
             "targets", made or self._sites.location(site), round(relation.discount, 4),
             ends.name if ends is not None else None, inverse,
-            ends.type if ends is not None and ends.shape == relation.reward.shape else ""), step)
+            ends.type if ends is not None and ends.shape == relation.reward.shape else "",
+            named[0][0].name if named and not any(share for _, _, share in named) else ""), step)
+        if named:
+            self._writer.sample(
+                ENDS_MARKED, step, {"targets": max(share for _, _, share in named)})
+        self._reward = max(self._reward, float(relation.reward.values.abs().max()))
+        if relation.discount < 1 and self._reward:
+            most = self._reward / (1 - relation.discount)
+            self._writer.sample(BEYOND_REWARDS, step, {
+                "targets": float(relation.target.values.abs().max()) / most})
         if marked is not None:
             told = marked & (relation.holds ^ relation.bare)  # where both would not be the same
             if int(told.sum()):
@@ -301,14 +317,24 @@ def _ends(
 
     It has a name that says so, or, with `unread`, comes with the batch and is then never read.
     """
-    marks = [v for v in held if bool(((v.values == 0) | (v.values == 1)).all())]
-    named = [(v, by_one) for v in marks if (by_one := marks_ends(v.name)) is not None]
-    forgotten = [(v, True) for v in marks if unread and not is_read(v)]
+    named = [(v, by_one) for v, by_one, _ in _named_ends(held)]
+    forgotten = [(v, True) for v in _marks(held) if unread and not is_read(v)]
     for vector, by_one in named or forgotten:
         marked = vector.values == (1 if by_one else 0)
         if 0 < int(marked.sum()) <= len(marked) // 2:
             return vector, not by_one, marked
     return None, False, None
+
+
+def _marks(held: list[Vector]) -> list[Vector]:
+    """Variables of zeros and ones."""
+    return [v for v in held if bool(((v.values == 0) | (v.values == 1)).all())]
+
+
+def _named_ends(held: list[Vector]) -> list[tuple[Vector, bool, float]]:
+    """Variables whose name says that they mark ends, whether by 1, and the share that they mark."""
+    return [(v, by_one, float((v.values == (1 if by_one else 0)).double().mean()))
+            for v in _marks(held) if (by_one := marks_ends(v.name)) is not None]
 
 
 def _shapes(module: nn.Module) -> list[torch.Size]:

@@ -48,6 +48,7 @@ class BootstrappedTarget(Fact):
     `ends` is the variable that marks ends of episodes, None if none was found. It marks them by 0
     if it is `inverse`. `location` is the expression that makes the targets, else the loss.
     `type` is "float32" or "bool" where the variable is a tensor in the shape of the reward.
+    `silent` is a variable for ends that marks none in this batch.
     """
 
     name: str
@@ -56,3 +57,4 @@ class BootstrappedTarget(Fact):
     ends: str | None
     inverse: bool = False
     type: str = ""
+    silent: str = ""

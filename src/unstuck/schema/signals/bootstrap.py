@@ -19,3 +19,14 @@ ENDS_BOOTSTRAPPED = PlaceSignal(
     "state after it",
     requires=f"{_TARGETS}, and a variable that marks the ends of episodes", place="target",
 )
+ENDS_MARKED = PlaceSignal(
+    "marked-ends", "",
+    "share of the samples of a batch that the variable for ends of episodes marks",
+    requires=f"{_TARGETS}, and a variable that marks the ends of episodes", place="target",
+)
+BEYOND_REWARDS = PlaceSignal(
+    "targets-beyond-rewards", "",
+    "largest target, divided by what the largest reward so far adds up to at the discount if it "
+    "comes in every step for ever",
+    requires=_TARGETS, place="target",
+)
