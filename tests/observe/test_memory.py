@@ -189,7 +189,9 @@ SMALL = {  # sizes at which the tensors are still larger than what is looked at 
 }
 
 
-@pytest.mark.parametrize("program", large.PROGRAMS, ids=lambda program: program.name)
+@pytest.mark.parametrize("program", [
+    pytest.param(program, marks=pytest.mark.slow if program.name == "50 models" else ())
+    for program in large.PROGRAMS], ids=lambda program: program.name)
 def test_the_fault_of_large_tensors_is_named(
     program: large.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,8 +183,10 @@ def _draw_finding(
         elif remedy.instruction is not None:
             _draw_item(canvas, gutter, key, remedy.instruction)
             _draw_code(canvas, gutter, "", remedy.code() + risk)
-        else:
+        elif remedy.ladder or remedy.code_text is not None:
             _draw_code(canvas, gutter, key, remedy.code() + risk)
+        else:  # words
+            _draw_item(canvas, gutter, key, remedy.code() + risk)
     if finding.one_of:
         others = joined(finding.one_of, most=len(finding.one_of), by="or")
         text = f"this run cannot distinguish it from {others}"
