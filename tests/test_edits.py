@@ -122,7 +122,7 @@ EDITS = [
     edits.DetachState(None),
     edits.DetachState(None, "self.state", several=True),
     edits.ComputeEachStep(None, None),
-    edits.AddLosses(None),
+    edits.DifferentiateOnce(None),
     edits.IgnorePaddedSteps(None, None, 0, 0.0),
     edits.MoveChannels((3, 16, 16)),
 ]

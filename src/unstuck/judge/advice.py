@@ -144,9 +144,10 @@ def _both(words: Wording, both: bool, many: str = "are", one: str = "is") -> str
 
 
 def next_steps(
-    outcome: Outcome, findings: Sequence[Finding], *, held_out: bool, watched: bool
+    outcome: Outcome, findings: Sequence[Finding], *, held_out: bool, watched: bool,
+    crash: str | None = None,
 ) -> tuple[NextStep, ...]:
-    """What to do next, the first first.
+    """What to do next, the first first. `crash` is what to do about the error that ended the run.
 
     Of causes that were found it is their remedy; of the best suspect the run that would tell; of a
     run that failed without either what helps most often. A run that went well wants nothing.
@@ -154,6 +155,8 @@ def next_steps(
     roots = [f for f in findings if f.severity is not Severity.NOTE and f.explained_by is None]
     if roots:
         return tuple(_to_settle(finding) for finding in roots)
+    if crash is not None:
+        return (NextStep(crash),)
     if outcome.kind in (OutcomeKind.LEARNING, OutcomeKind.CONVERGED):
         return ()
     if outcome.kind is OutcomeKind.TOO_SHORT and watched:

@@ -13,6 +13,7 @@ from unstuck.curves.outcome import judge
 from unstuck.curves.phases import remarks as curve_remarks
 from unstuck.judge.advice import next_steps
 from unstuck.judge.catalogue import causes, slug_of, threshold_names
+from unstuck.judge.crashes import advice_on
 from unstuck.judge.severity import badness, severity_of, with_suspect
 from unstuck.judge.silencing import split
 from unstuck.measures.basics import unwatched
@@ -121,7 +122,7 @@ def _diagnosed(
         remarks=tuple(dict.fromkeys(remarks)),
         ignored=ignored,
         next_steps=next_steps(outcome, findings, held_out=record.measured(HELD_OUT_LOSS),
-                              watched=record.fact(Log) is None),
+                              watched=record.fact(Log) is None, crash=advice_on(record.end)),
     )
 
 

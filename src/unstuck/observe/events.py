@@ -27,6 +27,9 @@ class Events:
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed."""
 
+    def optimizer_refused(self) -> None:
+        """An optimizer could not be constructed of what it was given."""
+
     def scheduler_built(self, scheduler: Any) -> None:
         """A learning rate scheduler was constructed."""
 

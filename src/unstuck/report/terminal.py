@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from unstuck.judge.crashes import advice_on
 from unstuck.report import notebook, summary
 from unstuck.report.changes import draw_rows, read_diff
 from unstuck.schema.edits import Safety
@@ -304,7 +305,7 @@ def nothing_trained(record: Record) -> str:
         at = f" at {_place(where)}" if where else ""
         return (
             f"the program ended with {record.end.exception or 'an exception'}{at} before its first "
-            "backward pass, so there is no training to diagnose"
+            f"backward pass, so there is no training to diagnose. {advice_on(record.end)}"
         )
     for loader in record.facts(Loader):
         if loader.whole and loader.samples and loader.samples < (loader.batch_size or 0):

@@ -15,7 +15,8 @@ from unstuck.judge.engine import diagnose
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
 from unstuck.record.reader import Record, UnusableRecord, read_record, trained_in
 from unstuck.repair.patch import Check
-from unstuck.rules.cause import Harm
+from unstuck.rules.cause import Cause, Harm
+from unstuck.rules.effects import Effect, following
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
@@ -150,8 +151,7 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     after = dict(treated.diagnosis.verdicts)
     counted = [f.cause for f in treated.diagnosis.counted() if f.cause != cause]
     # Who does not learn cannot overfit, or stop too early: that shows only where a network learns.
-    hidden = {slug for slug in counted if better and gain is not None
-              and (find(slug).harm is Harm.OVERFIT or find(slug).family == "Budget")}
+    hidden = {slug for slug in counted if better and gain is not None and _shows_late(find(slug))}
     new = [slug for slug in counted if isinstance(before.get(slug), Absent) and slug not in hidden]
     revealed = tuple(slug for slug in counted
                      if slug in hidden or isinstance(before.get(slug), Unknown))
@@ -186,6 +186,13 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
         return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
     return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network learns no better",
                      gain, revealed)
+
+
+def _shows_late(cause: Cause) -> bool:
+    """Whether a cause shows in networks that learn only."""
+    memorises = Effect.MEMORISES in (cause.shows, *following(cause.effects))
+    return cause.harm is Harm.OVERFIT or cause.family == "Budget" or (
+        memorises and cause.harm is Harm.CONDITION)
 
 
 def _met(check: Check, record: Record) -> bool:

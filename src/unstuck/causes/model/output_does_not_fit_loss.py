@@ -177,7 +177,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
                    "use the binary loss on the raw output")), 0.97, made=True)
     axis = _axis(loss)
     if operation in ("Softmax", "LogSoftmax") and axis is not None:
-        return _over_another_axis(loss, axis, 1)
+        return _over_another_axis(view, loss, axis, 1)
     summed = values.probabilities(slack) and values.class_sum <= near
     across = values.probabilities(slack) and values.batch_sum <= near and not (
         values.class_sum <= 0.01)
@@ -185,7 +185,7 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         return _logits(view, loss, operation, summed and many, across and many)
     if loss.function in LOG_PROBABILITIES and loss.function != "ctc_loss":
         if operation == "LogSoftmax" and many and values.likelihood_sum > view.limit(NO_SUM):
-            return _over_another_axis(loss, "another axis", -1)
+            return _over_another_axis(view, loss, "another axis", -1)
         return _log_probabilities(loss, operation, values, summed, slack) or _twice(view, loss)
     if loss.function == "binary_cross_entropy" and (
         values.low < -slack or values.high > 1 + slack
@@ -205,12 +205,12 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
     return _twice(view, loss)
 
 
-def _over_another_axis(loss: Loss, axis: str, classes: int) -> _Fault:
+def _over_another_axis(view: View, loss: Loss, axis: str, classes: int) -> _Fault:
     return _Fault(
         f"a softmax over {axis}", "a distribution over the classes of each sample",
         f"the softmax runs over {axis} instead of the classes",
         (loss_form(f"torch.log_softmax(logits, dim={classes})", "take the softmax over the classes",
-                   SoftmaxAxis(loss.input_location, classes)),), 0.95, made=True)
+                   SoftmaxAxis(made_at(view.record, loss), classes)),), 0.95, made=True)
 
 
 def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) -> _Fault | None:

@@ -10,7 +10,14 @@ from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import AddLosses, ComputeEachStep, DetachState, KeepNumber, Remedy, Safety
+from unstuck.schema.edits import (
+    ComputeEachStep,
+    DetachState,
+    DifferentiateOnce,
+    KeepNumber,
+    Remedy,
+    Safety,
+)
 from unstuck.schema.facts.losses import GraphOfEarlierSteps, RetainedGraph
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -102,7 +109,7 @@ def _again(view: View, behind: Series | None) -> Present:
             evidence=(),
             remedies=(Remedy(
                 "one backward pass for each graph", Safety.SAFE,
-                (AddLosses(view.record.end.location),),
+                (DifferentiateOnce(view.record.end.location),),
                 advice="If two losses share a part of the network, add them and call backward() "
                 "once. If one of them must not train that part, detach what it shares. If a tensor "
                 "was computed before the loop, compute it anew in each step."),),

@@ -106,7 +106,7 @@ def _never_marked(view: View, fact: BootstrappedTarget) -> Verdict | None:
         remedies=(Remedy(
             "mark the ends", Safety.ADVICE,
             advice=f"Check what is stored as {fact.silent}: it must be true where an episode ends "
-            "because its task does, such as a fall. A limit of time is no such end. In Gymnasium "
+            "because its task does, such as a fall, and not where its time is over. In Gymnasium "
             "that is `terminated`, not `truncated`.",
         ),),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from unstuck.measures.basics import succeeded, thinned
+from unstuck.measures.basics import succeeded, thinned, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import RegisterLayers, Remedy, Safety
 from unstuck.schema.facts.models import Unregistered
+from unstuck.schema.facts.run import EndKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import REACHED, UNREGISTERED
 from unstuck.words import count, joined, number, percent
@@ -22,7 +25,18 @@ STEPS = Threshold(
 )
 
 
+# How torch refuses an optimizer without parameters.
+EMPTY = "optimizer got an empty parameter list"
+
+
 def _detect(view: View) -> Verdict:
+    end = view.record.end
+    hidden = view.record.facts(Unregistered)
+    if end.kind is EndKind.EXCEPTION and EMPTY in (end.message or "") and hidden:
+        return _empty(hidden)
+    if not view.has(REACHED):
+        return Unknown(unwatched(view.record) or f"the check needs {REACHED.requires}",
+                       (REACHED.name,))
     if not view.has(UNREGISTERED):
         looked = {int(s) for found in view[REACHED].values() for s in found.steps}
         if len(looked) < view.limit(STEPS):
@@ -49,6 +63,34 @@ def _detect(view: View) -> Verdict:
     return _present(view, layers)
 
 
+def _empty(layers: Sequence[Unregistered]) -> Present:
+    """The program ended because none of a model's layers is registered."""
+    first = layers[0]
+    missing = number(sum(layer.elements for layer in layers))
+    return Present(
+        strength=0.95, certain=True,
+        title=f"none of the {count(len(layers), 'layer')} in {first.owner}.{first.attribute} is in "
+        "parameters(): the program ended because its optimizer got an empty list",
+        since_step=0,
+        location=first.location,
+        label=f"PyTorch does not register these layers, with all {missing} weights",
+        evidence=(),
+        remedies=(_registered(first),),
+    )
+
+
+def _registered(layer: Unregistered) -> Remedy:
+    kind = "Parameter" if layer.kind == "Parameter" else "Module"
+    path = layer.name.removeprefix(f"{layer.owner}.{layer.attribute}")
+    container = f"{kind}Dict" if path[1:2] in ("'", '"') else f"{kind}List"
+    return Remedy(
+        "register the layers", Safety.SAFE,
+        (RegisterLayers(layer.owner, layer.attribute, container),),
+        advice=f"Make {layer.attribute} an nn.{container} before you build the optimizer, so that "
+        "parameters(), to(), train() and state_dict() find its layers.",
+    )
+
+
 def _present(view: View, layers: list[Unregistered]) -> Verdict:
     series = view[UNREGISTERED]
     places = list(dict.fromkeys(f"{layer.owner}.{layer.attribute}" for layer in layers))
@@ -58,10 +100,6 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
     total = missing + sum(
         int(np.prod(p.shape)) for p in view.record.parameters().values() if p.trainable)
     share = percent(missing / max(total, 1))
-    attribute = layers[0].attribute
-    kind = "Parameter" if layers[0].kind == "Parameter" else "Module"
-    path = layers[0].name.removeprefix(f"{layers[0].owner}.{attribute}")
-    container = f"{kind}Dict" if path[1:2] in ("'", '"') else f"{kind}List"
     return Present(
         # Random layers may be kept out on purpose: where the run succeeds, nothing proves a
         # mistake.
@@ -80,12 +118,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
             for layer in layers[:5]
         ),
         remedies=(
-            Remedy(
-                "register the layers", Safety.SAFE,
-                (RegisterLayers(layers[0].owner, attribute, container),),
-                advice=f"Make {attribute} an nn.{container} before you build the optimizer, so "
-                "that parameters(), to(), train() and state_dict() find its layers.",
-            ),
+            _registered(layers[0]),
             Remedy(
                 "freeze them on purpose", Safety.ADVICE,
                 advice="If these layers are meant to stay random, call requires_grad_(False) on "
@@ -121,8 +154,8 @@ CAUSE = Cause(
         "only a note if the run succeeds.",
         references=("PyTorch: torch.nn.ModuleList", "PyTorch: torch.nn.Module.register_module"),
     ),
-    needs=(REACHED,),
-    uses=(UNREGISTERED,),
+    needs=(),
+    uses=(REACHED, UNREGISTERED),
     thresholds=(STEPS,),
     effects=(
         Effect.BAD_START, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,

@@ -30,7 +30,7 @@ class OptimizerHooks:
     def install(self) -> None:
         """Puts the hooks into torch."""
         taps = self._taps
-        taps.swap(Optimizer.__init__, taps.after(taps.steps.optimizer_built))
+        taps.swap(Optimizer.__init__, self._optimizer_init)
         taps.swap(lr_scheduler.LRScheduler.__init__, self._scheduler_init)
         # It has a beginning of its own.
         taps.swap(lr_scheduler.ReduceLROnPlateau.__init__, self._scheduler_init)
@@ -47,6 +47,19 @@ class OptimizerHooks:
             # The first argument is the optimizer itself.
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             self._tell(self._taps.steps.before_step, optimizer, closure is not None)
+
+    def _optimizer_init(self, original: Original) -> Callable[..., Any]:
+        built, refused = self._taps.steps.optimizer_built, self._taps.event("optimizer_refused")
+
+        def init(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            try:
+                original(optimizer, *args, **kwargs)
+            except ValueError:  # it has no parameters, or no such value is possible
+                self._tell(refused)
+                raise
+            self._tell(built, optimizer)
+
+        return init
 
     def _scheduler_init(self, original: Original) -> Callable[..., Any]:
         calls, built = self._calls, self._taps.event("scheduler_built")

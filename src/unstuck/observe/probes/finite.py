@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -37,6 +38,12 @@ _FRAME = re.compile(_LINE.pattern + r", in (?P<function>\S+)")
 _STEEP = ("SqrtBackward0", "PowBackward0", "LinalgVectorNormBackward0", "NormBackward0",
           "NormBackward1", "StdBackward0", "RsqrtBackward0", "AcosBackward0", "AsinBackward0",
           "LogBackward0", "DivBackward0", "CdistBackward0")
+# Of these the operand, or the result, at which the slope is infinite. A norm, a standard deviation
+# and a distance of nothing have a gradient of zero in torch.
+_EDGES: Mapping[str, tuple[str, float]] = MappingProxyType({
+    "SqrtBackward0": ("result", 0.0), "PowBackward0": ("self", 0.0),
+    "AcosBackward0": ("self", 1.0), "AsinBackward0": ("self", 1.0)})
+MOST_EDGES = 16  # operations of a graph that are looked at
 _SUMS = ("AddBackward0", "SubBackward0", "RsubBackward1")
 # A weight beyond this squares to infinity in single precision.
 HUGE = 1e18
@@ -61,6 +68,7 @@ class FiniteProbe(Probe):
         self._lines: dict[tuple[str, int], tuple[str, int, tuple[int, int]]] = {}
         # What was found before any lines were noted, with the operation that it is about.
         self._placeless: tuple[NonFinite, str, int] | None = None
+        self._edges: set[tuple[str, int]] = set()  # operations where their slope was infinite
         self.given: Sequence[weakref.ref[torch.Tensor]] = ()  # what the model was last called with
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -83,6 +91,8 @@ class FiniteProbe(Probe):
             line = self.line_of(node)
             if line is not None:
                 beside.setdefault((name, *line), []).append(ordinal)
+        if not self.found:
+            self._note_edges(nodes)
         for (name, file, at), ordinals in beside.items():
             for which, ordinal in enumerate(ordinals):
                 self._lines.setdefault((name, ordinal), (file, at, (which, len(ordinals))))
@@ -90,6 +100,23 @@ class FiniteProbe(Probe):
             fact, name, ordinal = self._placeless
             self._placeless = None
             self._place(fact, name, ordinal)
+
+    def _note_edges(self, nodes: list[Any]) -> None:
+        """Notes which operations meet a value at which their slope is infinite."""
+        steep = [(node, name, ordinal) for node, name, ordinal in graph.numbered(nodes)
+                 if name in _EDGES and _is_steep(node, name)]
+        asked, places = [], []
+        with torch.no_grad():
+            for node, name, ordinal in steep[-MOST_EDGES:]:
+                key, edge = _EDGES[name]
+                own = graph.saved(node, key)
+                if is_plain(own) and observable(own):
+                    asked.append(torch.stack(
+                        [(piece.abs() == edge).any() for piece in pieces(own)]).any())
+                    places.append((name, ordinal))
+        if asked:
+            self._later.values(asked, lambda found: self._edges.update(
+                place for place, at_edge in zip(places, found, strict=True) if at_edge))
 
     def line_of(self, node: Any) -> tuple[str, int] | None:
         """File and line of the user's innermost frame when the node was made, if torch noted it."""
@@ -211,6 +238,7 @@ class FiniteProbe(Probe):
         for node, kind, ordinal in graph.numbered(graph.walk(root) if root is not None else ()):
             if _is_steep(node, kind):
                 suspects.append((kind, ordinal))
+        suspects = [each for each in suspects if each in self._edges] or suspects
         operation = suspects[-1][0] if len({kind for kind, _ in suspects}) == 1 else None
         location = self.location_of(*suspects[-1]) if operation else None
         self._writer.fact(NonFinite(

@@ -49,6 +49,7 @@ class Forward:
     hashes: Hashes  # of its samples
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
+    told: bool = False  # in eval mode, by a program that calls dropout as a function
     dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
 
     @property
@@ -95,6 +96,7 @@ class ModeProbe(Probe):
         self._learning: dict[int, Forward] = {}  # passes with gradients on, by their hashes' id
         self._last: Forward | None = None
         self._dropped: dict[str, Site] = {}  # in the call under way
+        self._functions: set[str] = set()  # of dropout, by their lines
 
     def follow(self, before: Self) -> None:
         """What was put into evaluation mode before may still be in it."""
@@ -174,6 +176,7 @@ class ModeProbe(Probe):
             self._dropped[name] = site
         elif name not in self._named and len(self._named) < MOST_WAITING:
             self._named.add(name)
+            self._functions.add(name)
             self._writer.fact(CalledDropout(name, location, float(share)), self._moment.step)
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -194,7 +197,7 @@ class ModeProbe(Probe):
             return
         # In eval mode nothing is to be dropped, of training samples neither: a graph network is
         # given all nodes in every pass.
-        told = not module.training and bool(dropped)
+        told = not module.training and bool(dropped or self._functions)
         if batch.role is not Role.HELD_OUT and not told:
             return
         if step != self._looked[0]:
@@ -210,8 +213,9 @@ class ModeProbe(Probe):
         modes = self._modes(module)
         if any(modes.values()):
             dropped = {}  # their modes tell
+        functions = dict.fromkeys(self._functions, False) if told else {}
         self._last = Forward(weakref.ref(module), self._sites.here(), batch.hashes,
-                             modes | dict.fromkeys(dropped, True),
+                             modes | functions | dict.fromkeys(dropped, True), told=told,
                              dropped={} if module.training else dropped)
         self._waiting.append(self._last)
 
@@ -234,7 +238,7 @@ class ModeProbe(Probe):
 
     def _judged(self, forward: Forward | None, role: Role) -> None:
         """A loss was computed of a pass, and nothing learned from it."""
-        if forward is None or (role is not Role.HELD_OUT and not forward.dropped):
+        if forward is None or (role is not Role.HELD_OUT and not forward.told):
             return
         forward.scored = True
         if forward.layers is None:
@@ -270,7 +274,7 @@ class ModeProbe(Probe):
         modes: dict[str, float] = {}
         for forward in passes:
             if counts.get(forward.sample, 0) >= REPEATS or not forward.layers or (
-                forward.sample == trained and not forward.dropped
+                forward.sample == trained and not forward.told
             ):
                 continue
             model = forward.model()  # one that is never trained may be a teacher

@@ -14,6 +14,7 @@ from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.assignments import parameter_expressions
+from unstuck.observe.source.variables import MOST_NAMES, attributes, scopes
 from unstuck.observe.tensors import mark, readable
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.places import SourceLocation
@@ -77,6 +78,27 @@ class ReachProbe(Probe):
                     ), step)
         if found:
             self._later.sample(UNREGISTERED, step, found)
+
+    def optimizer_refused(self) -> None:
+        """Looks for models at hand that have no parameters, and layers all the same."""
+        seen: set[int] = set()
+        for _, _, variables in scopes(self._sites):
+            at_hand = list(variables.values())[:MOST_NAMES]
+            for value in [*at_hand, *(part for each in at_hand for _, part in attributes(each))]:
+                if not isinstance(value, nn.Module) or id(value) in seen or any(
+                        True for _ in nn.Module.parameters(value)):
+                    continue
+                seen.add(id(value))
+                for path, layer in _hidden(value):
+                    whole = isinstance(layer, nn.Module)
+                    own = list(nn.Module.parameters(layer)) if whole else [layer]
+                    label = type(value).__name__
+                    self._writer.fact(Unregistered(
+                        f"{label}.{path}", type(layer).__name__,
+                        self._place(value, path.partition("[")[0], self._sites.location(
+                            self._names.built_at(layer if whole else value))),
+                        label, path.partition("[")[0], sum(p.numel() for p in own),
+                    ), self._moment.step)
 
     def _place(
         self, owner: nn.Module, attribute: str, built: SourceLocation | None

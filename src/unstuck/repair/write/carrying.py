@@ -11,7 +11,7 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.text import Source
-from unstuck.schema.edits import AddLosses, ComputeEachStep, DetachState
+from unstuck.schema.edits import ComputeEachStep, DetachState, DifferentiateOnce
 
 _NUMBERS = ("int", "float", "len", "max", "min", "abs", "round", "range", "next")
 
@@ -103,8 +103,14 @@ def write_compute_each_step(
     return [Patch(edit, tuple(splices), Form.STATEMENT)]
 
 
-def write_add_losses(edit: AddLosses, record: Record, index: Index) -> list[Patch]:
-    """All that the same statements differentiate without a step between them."""
+def write_differentiate_once(
+    edit: DifferentiateOnce, record: Record, index: Index
+) -> list[Patch]:
+    """All losses that the same statements differentiate without a step between them are added.
+
+    Across a step the first loss is given without its graph what it shares with the second, such as
+    the samples of a generator in the loss of its adversary.
+    """
     found = index.at(edit.at, "the backward pass")
     source, statement = found.source, found.statement
     body = source.body(statement)
@@ -117,12 +123,35 @@ def write_add_losses(edit: AddLosses, record: Record, index: Index) -> list[Patc
     passes = [(each, receiver) for each in body[first:last + 1]
               if (receiver := _differentiated(each)) is not None]
     if len(passes) < 2:
-        raise Refused(Reason.UNKNOWN_FORM, "The two backward passes do not stand together.")
+        return [_apart(edit, source, body[:place + 1])]
     total = " + ".join(source.code(receiver) for _, receiver in passes)
     before, receiver = passes[:-1], passes[-1][1]
     splices = [splice for each, _ in before for splice in change.remove(source, each)]
     return [Patch(edit, (*splices, *change.replace(source, receiver, f"({total})")),
                   Form.STATEMENT)]
+
+
+def _apart(edit: DifferentiateOnce, source: Source, body: list[ast.stmt]) -> Patch:
+    """The statements up to the second backward pass, the first loss without what both read."""
+    passes = [number for number, each in enumerate(body) if _differentiated(each) is not None]
+    if len(passes) < 2:
+        raise Refused(Reason.UNKNOWN_FORM, "The two backward passes do not stand together.")
+    earlier, later = body[:passes[-2] + 1], body[passes[-2] + 1:]
+    made = {name: number for number, each in enumerate(earlier) if isinstance(each, ast.Assign)
+            and isinstance(each.value, ast.Call) for target in each.targets
+            for name in _targets(target)}
+    read = {node.id for each in later for call in ast.walk(each) if isinstance(call, ast.Call)
+            for node in call.args if isinstance(node, ast.Name)}
+    given = [node for number, each in enumerate(earlier) for call in ast.walk(each)
+             if isinstance(call, ast.Call) for node in call.args
+             if isinstance(node, ast.Name) and made.get(node.id, number) < number
+             and node.id in read]
+    if len({node.id for node in given}) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "What the two losses share is not one variable that "
+                      "both are given.")
+    return Patch(edit, tuple(splice for node in given
+                             for splice in change.method(source, node, ".detach()")),
+                 Form.CALL)
 
 
 def _differentiated(statement: ast.stmt) -> ast.expr | None:
@@ -142,7 +171,7 @@ def _steps(statement: ast.stmt) -> bool:
 
 
 WRITERS = {
-    AddLosses: write_add_losses,
+    DifferentiateOnce: write_differentiate_once,
     ComputeEachStep: write_compute_each_step,
     DetachState: write_detach_state,
 }

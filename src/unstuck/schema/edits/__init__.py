@@ -52,7 +52,6 @@ from unstuck.schema.edits.layers import (
     SoftmaxAxis,
 )
 from unstuck.schema.edits.loop import (
-    AddLosses,
     AlsoAtEnd,
     CallIt,
     CallRequiresGrad,
@@ -60,6 +59,7 @@ from unstuck.schema.edits.loop import (
     ComputeEachStep,
     CreateGraph,
     DetachState,
+    DifferentiateOnce,
     FollowMode,
     KeepGraph,
     KeepList,
@@ -123,7 +123,6 @@ from unstuck.schema.edits.sharing import (
 )
 
 __all__ = [
-    "AddLosses",
     "AlsoAtEnd",
     "AttendBackwards",
     "BatchFirst",
@@ -144,6 +143,7 @@ __all__ = [
     "CreateGraph",
     "DefaultInitialisation",
     "DetachState",
+    "DifferentiateOnce",
     "DivideLoss",
     "DivideSchedule",
     "DropLast",

@@ -230,16 +230,18 @@ class ComputeEachStep(Edit):
 
 
 @dataclass(frozen=True, slots=True)
-class AddLosses(Edit):
-    """One backward pass of the sum of losses that share a graph. `at` is the second of several."""
+class DifferentiateOnce(Edit):
+    """Losses that share a graph are added, or the first no longer trains what they share, if an
+    optimizer steps in between. `at` is the second of their backward passes.
+    """
 
     at: SourceLocation | None
 
     def words(self) -> str:
-        return "one backward pass of the sum of the losses"
+        return "differentiate each graph once"
 
     def code(self) -> str:
-        return "(loss_a + loss_b).backward()"
+        return "(loss_a + loss_b).backward()  # or detach what the first loss must not train"
 
 
 @dataclass(frozen=True, slots=True)
