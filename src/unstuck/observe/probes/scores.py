@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,16 @@ import torch
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.answers import (
+    PREDICTED,
+    Identity,
+    are_classes,
+    are_values,
+    are_zeros_and_ones,
+    axis_of,
+    identity,
+    is_output,
+)
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
@@ -40,6 +52,7 @@ MOST_EVALUATIONS = 1_000  # that are looked at
 MOST_PASSES = 8  # of an evaluation
 FIRST, EACH = 8, 16  # batches of it after which its variables are looked at
 MOST_PARTS = 8  # of the samples of a batch
+MOST_OUTPUTS = 64  # that are told from answers
 NEAR = 3  # frames around a call in which labels are looked for
 LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
 SURE = 3  # values of a variable that agree
@@ -47,7 +60,6 @@ MOST = 0.8  # of the values of a variable must agree: a few do by chance
 VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
 PATIENCE = 30  # calls beside which nothing lies that values could be compared with
 Place = tuple[int, int]
-Identity = tuple[object, ...]  # of a tensor, by its memory and its shape
 Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
 
@@ -93,6 +105,8 @@ class ScoreProbe(Probe):
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
+        # What models have put out, which is no answer of the program's.
+        self._made: deque[weakref.ref[torch.Tensor]] = deque(maxlen=MOST_OUTPUTS)
         self._in_vain = 0  # how often nothing was found that values could be compared with
         self._sigmoid: bool | None = None  # whether the program's code compares one with a half
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
@@ -116,6 +130,8 @@ class ScoreProbe(Probe):
             return
         scored = None if learns else next(
             (each for each in tensors_in(output) if self._kind(each)), None)
+        if not learns:
+            self._made.extend(map(weakref.ref, tensors_in(output)))
         if held is None and scored is None:  # before any frame is looked at
             return
         near, places = scopes(self._sites, 2)
@@ -137,7 +153,7 @@ class ScoreProbe(Probe):
             self._evaluations += 1
         self._looks += 1
         if places in held.passes or len(held.passes) < MOST_PASSES:
-            self._count(held, places, near, scored, {_identity(each) for each in tensors_in(
+            self._count(held, places, near, scored, {identity(each) for each in tensors_in(
                 *args, *kwargs.values()) if observable(each)})
 
     def evaluation_ended(self) -> None:
@@ -204,7 +220,7 @@ class ScoreProbe(Probe):
                 run.parts[""].add(len(output), counts)
                 self._evaluated.add(output, labels, None)
                 return
-            axis = _axis(labels, output)
+            axis = axis_of(labels, output)
             classes = output.shape[axis]
             told = output.argmax(axis).reshape(-1).numpy()
             flat = labels.reshape(-1).long().numpy()
@@ -230,22 +246,24 @@ class ScoreProbe(Probe):
         given: set[Identity],
     ) -> torch.Tensor | None:
         """The only variable that may be the labels of a batch; later at this place the same one."""
-        fits = {"classes": _are_classes, VALUES: _are_values}.get(kind, _are_zeros_and_ones)
+        fits = {"classes": are_classes, VALUES: are_values}.get(kind, are_zeros_and_ones)
         usual = tensor_of(near[0].variables.get(self._labels_at.get(place, "")))
-        if usual is not None and _identity(usual) not in given and fits(usual, output):
+        if usual is not None and identity(usual) not in given and fits(usual, output):
             return usual
         for scope in near[:NEAR]:
             for deep in (False, True):
                 found = {name: value for name, value in scope.tensors(deep, output.shape[0])
-                         if _identity(value) not in given and fits(value, output)}
+                         if identity(value) not in given and fits(value, output)
+                         and not is_output(value, self._made)
+                         and not (kind == VALUES and PREDICTED.search(name))}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
-                alone = len(set(map(_identity, found.values()))) == 1
+                alone = len(set(map(identity, found.values()))) == 1
                 # Many variables are values: the only one beside the call needs no such name.
                 if not alone or (kind == VALUES and (deep or scope is not near[0] or any(
                         LABELS.search(name) for name in found))):
                     found = {name: value for name, value in found.items() if LABELS.search(name)}
-                if len(set(map(_identity, found.values()))) == 1:
+                if len(set(map(identity, found.values()))) == 1:
                     name, value = next(iter(found.items()))
                     self._labels_at[place] = name
                     return value
@@ -341,41 +359,6 @@ def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
     for scope in near:
         for name, value in scope.numbers():
             yield f"{scope.function}: {name}", value
-
-
-def _identity(tensor: torch.Tensor) -> Identity:
-    """Tells whether two are the same, though each may be made of the same array."""
-    return tensor.device, tensor.data_ptr(), tensor.shape, tensor.dtype
-
-
-def _are_zeros_and_ones(value: torch.Tensor, output: torch.Tensor) -> bool:
-    """Whether these are zeros and ones, one for each sample."""
-    samples = output.numel()
-    return value.numel() == samples and value.ndim in (1, 2) and len(value) == samples and bool(
-        ((value == 0) | (value == 1)).all())
-
-
-def _are_values(value: torch.Tensor, output: torch.Tensor) -> bool:
-    """Whether these are as many numbers as the output has, and no results of a network."""
-    return value.is_floating_point() and value.grad_fn is None and (
-        value.numel() == output.numel() and len(value) == len(output)
-        and value.ndim in (output.ndim, 1))
-
-
-def _are_classes(value: torch.Tensor, output: torch.Tensor) -> bool:
-    """Whether these are numbers of classes, one for each place of the output; some may be left out.
-    """
-    shapes = {(*output.shape[:1], *output.shape[2:]), tuple(output.shape[:-1])}
-    if output.ndim == 2:
-        shapes.add((len(output), 1))
-    if value.is_floating_point() or value.dtype is torch.bool or tuple(value.shape) not in shapes:
-        return False
-    return bool(0 <= int(value.max()) < output.shape[_axis(value, output)])
-
-
-def _axis(labels: torch.Tensor, output: torch.Tensor) -> int:
-    """The axis of the classes: the last one, or the second."""
-    return -1 if labels.shape == output.shape[:-1] else 1
 
 
 def _subsets(
