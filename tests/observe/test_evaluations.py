@@ -171,3 +171,40 @@ def test_labels_that_are_taken_by_the_index_of_the_input_are_found(
         tmp_path / "own")
     assert len(found) == 10
     assert found == pytest.approx(own, rel=1e-5)
+
+
+SLICED = """
+torch.manual_seed(0)
+x = torch.randn(180, 6)
+y = x[:, :1] - x[:, 1:2]
+cut = 100
+model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for epoch in range(10):
+    for rows in torch.arange(100).split(25):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x[rows]), y[rows]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        {evaluation}
+"""
+
+
+@pytest.mark.parametrize("part", ["cut:", "100:", "cut:180"])
+def test_values_that_are_cut_as_the_input_is_are_found(tmp_path: Path, part: str) -> None:
+    found = held_out(SLICED.format(
+        evaluation=f"told = model(x[{part}]); print((told - y[{part}]).abs().mean())"),
+        tmp_path / "silent")
+    own = held_out(SLICED.format(
+        evaluation="nn.functional.mse_loss(model(x[cut:]), y[cut:])"), tmp_path / "own")
+    assert len(found) == 10
+    assert found == pytest.approx(own, rel=1e-5)
+
+
+@pytest.mark.parametrize("evaluation", [
+    "told = model(x[cut:].clone()); print((told - y[cut:]).abs().mean())",
+    "told = model(x[cut:].clone())[:, 0].unsqueeze(1).numpy(); print(told.mean())",
+    "predicted = 2 * model(x[cut:].clone()); print(predicted.mean())",
+], ids=["itself", "as an array", "scaled"])
+def test_what_a_model_has_put_out_before_is_no_answer(tmp_path: Path, evaluation: str) -> None:
+    assert not held_out(SLICED.format(evaluation=evaluation), tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from unstuck.observe.probes.answers import (
     are_values,
     are_zeros_and_ones,
     axis_of,
+    digest,
     identity,
-    is_output,
 )
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.evaluations import EvaluationLosses
@@ -105,8 +104,8 @@ class ScoreProbe(Probe):
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
-        # What models have put out, which is no answer of the program's.
-        self._made: deque[weakref.ref[torch.Tensor]] = deque(maxlen=MOST_OUTPUTS)
+        # Digests of what models have put out, which is no answer of the program's.
+        self._made: deque[tuple[float, ...]] = deque(maxlen=MOST_OUTPUTS)
         self._in_vain = 0  # how often nothing was found that values could be compared with
         self._sigmoid: bool | None = None  # whether the program's code compares one with a half
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
@@ -130,8 +129,6 @@ class ScoreProbe(Probe):
             return
         scored = None if learns else next(
             (each for each in tensors_in(output) if self._kind(each)), None)
-        if not learns:
-            self._made.extend(map(weakref.ref, tensors_in(output)))
         if held is None and scored is None:  # before any frame is looked at
             return
         near, places = scopes(self._sites, 2)
@@ -203,6 +200,8 @@ class ScoreProbe(Probe):
         """Adds a batch to its pass, counted in each way; without labels the pass is dropped."""
         kind = self._kind(output)
         found = self._labels(places[0], near, output, kind, given)
+        if kind == VALUES:
+            self._made.append(digest(output))
         if found is None:
             held.passes.pop(places, None)
             if kind == VALUES and not self._labels_at:  # an agent acts, for instance
@@ -254,8 +253,8 @@ class ScoreProbe(Probe):
             for deep in (False, True):
                 found = {name: value for name, value in scope.tensors(deep, output.shape[0])
                          if identity(value) not in given and fits(value, output)
-                         and not is_output(value, self._made)
-                         and not (kind == VALUES and PREDICTED.search(name))}
+                         and not (kind == VALUES and (
+                             PREDICTED.search(name) or digest(value) in self._made))}
                 if self._labels_at.get(place) in found:
                     return found[self._labels_at[place]]
                 alone = len(set(map(identity, found.values()))) == 1

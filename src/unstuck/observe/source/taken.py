@@ -19,7 +19,8 @@ KEPT = 256  # lines of which it is remembered
 
 
 def taken_alike(scope: Scope, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
-    """The rows of longer tensors or arrays, as `y[held]` beside the call `model(x[held])`.
+    """The rows of longer tensors or arrays, as `y[held]` beside the call `model(x[held])`, or
+    `y[cut:]` beside `model(x[cut:])`.
 
     The call is on a scope's line. Each under its text; `rows` is how many the call received.
     """
@@ -28,29 +29,49 @@ def taken_alike(scope: Scope, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
     if known is None:
         return
     index, names = known
-    picked = scope.variables.get(index)
+    picked = _picked(scope, index)
     for name in names:
         whole = tensor_of(scope.variables.get(name), rows)
         if whole is not None and whole.ndim and len(whole) >= rows and (
             (found := _rows(whole, picked)) is not None and len(found) == rows
         ):
-            yield f"{name}[{index}]", found
+            yield f"{name}[{ast.unparse(index)}]", found
+
+
+def _picked(scope: Scope, index: ast.expr) -> Any:
+    """What an index is now: a variable, or a slice between variables and numbers."""
+    if isinstance(index, ast.Name):
+        return scope.variables.get(index.id)
+    if not isinstance(index, ast.Slice):
+        return None
+    bounds = [each.value if isinstance(each, ast.Constant) else _picked(scope, each)
+              for each in (index.lower, index.upper) if each is not None]
+    if not all(type(bound) is int for bound in bounds):
+        return None
+    return slice(bounds[0] if index.lower is not None else None,
+                 bounds[-1] if index.upper is not None else None)
+
+
+def _is_index(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Slice) and node.step is None and all(
+        isinstance(bound, ast.Name | ast.Constant | None) for bound in (node.lower, node.upper)))
 
 
 @lru_cache(maxsize=KEPT)
-def _alike(tree: ast.Module, line: int) -> tuple[str, tuple[str, ...]] | None:
+def _alike(tree: ast.Module, line: int) -> tuple[ast.expr, tuple[str, ...]] | None:
     """The index by which the only such call on a line gets its input, and what else it picks."""
-    parts = {node: (node.value.id, node.slice.id) for node in nodes_of(tree)
+    parts = {node: (node.value.id, ast.unparse(node.slice)) for node in nodes_of(tree)
              if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
-             and isinstance(node.slice, ast.Name)}
+             and _is_index(node.slice)}
     given = {parts[call.args[0]] for call in nodes_of(tree)
              if isinstance(call, ast.Call) and call.args and call.args[0] in parts
              and call.lineno <= line <= (call.end_lineno or call.lineno)}
     if len(given) != 1:
         return None
     (inputs, index), = given
-    return index, tuple(sorted({name for name, by in parts.values()
-                                if by == index and name != inputs}))
+    node = next(node.slice for node, part in parts.items() if part == (inputs, index))
+    return node, tuple(sorted({name for name, by in parts.values()
+                               if by == index and name != inputs}))
 
 
 def _rows(whole: torch.Tensor, picked: Any) -> torch.Tensor | None:
