@@ -119,6 +119,8 @@ EDITS = [
     edits.SwapAxes(None),
     edits.SwapAxes(None, (1, 2, 0, 3)),
     edits.RemoveFactors(),
+    *(edits.CountRight(None, how) for how in (
+        "column", "rounded", "twice", "pairs", "axis", "batches", "shares")),
     edits.DetachState(None),
     edits.DetachState(None, "self.state", several=True),
     edits.ComputeEachStep(None, None),

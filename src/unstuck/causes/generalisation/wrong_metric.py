@@ -8,7 +8,7 @@ from unstuck.measures.basics import level, measured, unread_loss, unwatched
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import CountRight, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -93,6 +93,12 @@ def _has_one_label(loss: Loss) -> bool:
     return loss.function in CLASSES and len(loss.input_shape) == 2 and len(loss.target_shape) == 1
 
 
+def _half(view: View) -> float:
+    """The output of a single column that lies between both classes."""
+    functions = {loss.function for loss in view.record.facts(Loss)}
+    return 0.5 if "binary_cross_entropy" in functions else 0.0
+
+
 def _of_values(scoring: Scoring, loss: Loss) -> Present:
     """The largest outputs themselves are compared with the labels, and the score is zero."""
     return Present(
@@ -128,7 +134,8 @@ def _present(view: View, score: Score) -> Present:
             measured(view, TRUE_SCORE, score.name, None,
                      f"the share of right predictions at the same times: {percent(true)}"),
         ),
-        remedies=(Remedy("count the right predictions", Safety.ADVICE,
+        remedies=(Remedy("count the right predictions", Safety.SAFE,
+                         (CountRight(score.location, score.how.value, _half(view)),),
                          advice=BETTER[score.how]),),
     )
 

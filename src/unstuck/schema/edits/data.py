@@ -322,6 +322,30 @@ class SortClasses(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class CountRight(Edit):
+    """Count right predictions as they are; `how` they are counted wrongly is a `Counting`.
+
+    `at` is the comparison or the division. `half` is the output from which on a single one means
+    the second class.
+    """
+
+    at: SourceLocation | None
+    how: str
+    half: float = 0.0
+
+    def words(self) -> str:
+        return "count the right predictions"
+
+    def code(self) -> str:
+        return {
+            "column": f"(outputs.squeeze(1) > {self.half:g}) == labels",
+            "rounded": f"(outputs > {self.half:g}) == labels", "twice": "(outputs > 0.5) == labels",
+            "pairs": "outputs.squeeze(1) == labels", "axis": "outputs.argmax(dim=1) == labels",
+            "batches": "correct / len(loader.dataset)",
+        }.get(self.how, "correct += (outputs.argmax(dim=1) == labels).sum().item()")
+
+
+@dataclass(frozen=True, slots=True)
 class OrderTogether(Edit):
     """One order for inputs and targets.
 
