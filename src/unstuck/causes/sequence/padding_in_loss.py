@@ -24,6 +24,7 @@ from unstuck.schema.signals.sequences import (
     IGNORED_TARGETS,
     PADDED_SHARE,
     PADDING_IN_LOSS,
+    REAL_IN_LOSS,
     TAIL_IN_LOSS,
 )
 from unstuck.torch_api import CLASS_LIKELIHOODS, REGRESSION
@@ -48,6 +49,13 @@ NEARLY_ALL = Threshold(
     "loss does not show whether it learns anything else.",
     "definition of a loss that is nearly all about padding",
 )
+REAL = Threshold(
+    "real-counted", 0.05,
+    "A mask that is the right way round lets real time steps count. Where hardly any of them "
+    "does, and padding does, it is the wrong way round. Targets may be a step or two longer than "
+    "inputs.",
+    "a choice: one step in twenty",
+)
 ALL = Threshold(
     "ignored-targets", 0.999,
     "The mean over no target at all is 0 divided by 0.",
@@ -67,6 +75,8 @@ def _detect(view: View) -> Verdict:
             share = shares.get(fact.name, 0.0)
             if fact.name not in losses or share < view.limit(LEAST):
                 continue
+            if (turned := _turned(view, losses[fact.name], share)) is not None:
+                return turned
             if not fact.own and share < view.limit(MOST):
                 return Unknown(f"{percent(share)} of the targets that count in the loss are at "
                                f"padded steps: they are {number(fact.value)}, which real steps "
@@ -100,6 +110,31 @@ def _tail(view: View, losses: dict[str, Loss]) -> Verdict | None:
                            ("a mask in the loss, or ignore_index, if it is padding",))
         return _padded(view, losses[fact.name], fact, share, TAIL_IN_LOSS)
     return None
+
+
+def _turned(view: View, loss: Loss, share: float) -> Present | None:
+    """A mask that lets the padding count and nothing else."""
+    counted = view[REAL_IN_LOSS].get(loss.name) if view.has(REAL_IN_LOSS) else None
+    if counted is None or not len(counted.finite) or (
+        counted.finite.values.max() > view.limit(REAL)
+    ):
+        return None
+    return Present(
+        strength=0.95, certain=True, hides_outcome=True,
+        title="the mask of the loss is the wrong way round: real time steps hardly count in it, "
+        f"and {percent(share)} of what counts is padding",
+        since_step=0, location=loss.location, label="counts the padded time steps alone",
+        evidence=(
+            measured(view, REAL_IN_LOSS, loss.name, 1.0,
+                     f"{percent(float(counted.finite.values.max()))} of the targets of real time "
+                     "steps get a gradient (healthy: all)"),
+            measured(view, PADDING_IN_LOSS, loss.name, view.limit(LEAST),
+                     f"{percent(share)} of the targets whose outputs get a gradient are at padded "
+                     "steps")),
+        remedies=(Remedy("turn the mask round", Safety.ADVICE, advice="Compare the number of each "
+                         "step with the lengths the other way round: steps < lengths is true at "
+                         "real time steps, and so is tokens != padding."),),
+    )
 
 
 def _nothing(view: View, loss: Loss) -> Present:
@@ -194,8 +229,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(IGNORED_TARGETS, PADDED_SHARE, PADDING_IN_LOSS, TAIL_IN_LOSS),
-    thresholds=(ALL, LEAST, MOST, NEARLY_ALL),
+    uses=(IGNORED_TARGETS, PADDED_SHARE, PADDING_IN_LOSS, REAL_IN_LOSS, TAIL_IN_LOSS),
+    thresholds=(ALL, LEAST, MOST, NEARLY_ALL, REAL),
     effects=(
         Effect.CLASSES_RARE, Effect.NON_FINITE, Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,
         Effect.TOO_SLOW,

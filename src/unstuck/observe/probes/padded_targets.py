@@ -11,7 +11,7 @@ from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.padding import Padded, PaddingProbe
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sequences import PaddedTargets
-from unstuck.schema.signals.sequences import IGNORED_TARGETS, PADDING_IN_LOSS
+from unstuck.schema.signals.sequences import IGNORED_TARGETS, PADDING_IN_LOSS, REAL_IN_LOSS
 from unstuck.torch_api import CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
 ELEMENT_LIMIT = 4_000_000  # of targets that are looked at
@@ -22,7 +22,7 @@ WITHIN = 0.02  # of the others may be as well
 class PaddedTargetProbe(Probe):
     """Finds targets at padded steps, and asks for the gradient there: a mask may come later."""
 
-    signals = (IGNORED_TARGETS, PADDING_IN_LOSS)
+    signals = (IGNORED_TARGETS, PADDING_IN_LOSS, REAL_IN_LOSS)
     facts = (PaddedTargets,)
 
     def __init__(self, context: Context) -> None:
@@ -31,6 +31,7 @@ class PaddedTargetProbe(Probe):
         self._losses = context.probe(LossProbe)
         self._ignored: dict[str, torch.Tensor] = {}
         self._shares: dict[str, torch.Tensor] = {}
+        self._real: dict[str, torch.Tensor] = {}
         self._written: dict[str, PaddedTargets] = {}
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
@@ -58,16 +59,17 @@ class PaddedTargetProbe(Probe):
             found = value_at(target, *steps) if steps is not None else None
             if steps is None or found is None or not (found[1] or classes):
                 continue
-            mask = steps[0]
             fact = PaddedTargets(known.name, found[0], ignored, own=found[1])
             if self._written.get(known.name) != fact:
                 self._written[known.name] = fact
                 self._writer.fact(fact, self._moment.step)
             node.register_prehook(self._guard.guarded(
-                self._noting(known.name, mask, classes and args[0].ndim > 2)))
+                self._noting(known.name, *steps, classes and args[0].ndim > 2)))
             return
 
-    def _noting(self, name: str, mask: torch.Tensor, classes_second: bool) -> Any:
+    def _noting(
+        self, name: str, mask: torch.Tensor, far: torch.Tensor, classes_second: bool
+    ) -> Any:
         def note(gradients: Any) -> None:
             gradient = gradients[0] if gradients else None
             if not is_plain(gradient):
@@ -77,6 +79,8 @@ class PaddedTargetProbe(Probe):
             counts = size.reshape(-1) > 0
             here = mask.to(counts.device)
             self._shares[name] = (counts & here).sum() / counts.sum().clamp(min=1)
+            real = far.to(counts.device)
+            self._real[name] = (counts & real).sum() / real.sum()  # NaN if there are none
 
         return note
 
@@ -86,11 +90,12 @@ class PaddedTargetProbe(Probe):
         self._later.values(list(self._ignored.values()), lambda shares: self._writer.sample(
             IGNORED_TARGETS, step, {n: s for n, s in zip(names, shares, strict=True) if s > 0}))
         self._later.sample(PADDING_IN_LOSS, step, self._shares)
+        self._later.sample(REAL_IN_LOSS, step, self._real)
         self.left_halfway()
 
     def left_halfway(self) -> None:
         """Forgets the step."""
-        self._ignored, self._shares = {}, {}
+        self._ignored, self._shares, self._real = {}, {}, {}
 
 
 def steps_of(

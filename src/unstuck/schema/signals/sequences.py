@@ -22,6 +22,11 @@ PADDING_READ = PlaceSignal(
     "the gradient of the loss times the layer's output",
     requires=runs.PADDED_SEQUENCES,
 )
+REAL_IN_LOSS = PlaceSignal(
+    "real-in-loss", "",
+    "share of the targets far from padded steps whose outputs get a gradient",
+    requires=runs.PADDED_TARGETS, place="loss",
+)
 PADDING_IN_LOSS = PlaceSignal(
     "padding-in-loss", "",
     "share of the targets that the gradient of a loss comes from which stand at padded time steps",
