@@ -44,9 +44,9 @@ RELEASED = Threshold(
 
 
 BEHIND = Threshold(
-    "steps-behind", 8.0,
+    "steps-behind", 5.0,
     "A backward pass may go through the graphs of a few earlier steps on purpose, such as those of "
-    "a window that moves on. Eight that grow in number are a graph that nothing ends.",
+    "a window that moves on. Five that grow in number are a graph that nothing ends.",
     "a choice: windows of truncated backpropagation cover one or two steps of the weights",
 )
 
@@ -152,7 +152,9 @@ def _detached(fact: GraphOfEarlierSteps) -> Remedy:
 
 def _growing(view: View, behind: Series) -> Present:
     """A state, or a sum, goes from step to step with the graph that computed it."""
-    most = max(view.record.facts(GraphOfEarlierSteps), key=lambda fact: fact.steps)
+    seen = view.record.facts(GraphOfEarlierSteps)
+    most = max(seen, key=lambda fact: fact.steps)
+    named = next((fact for fact in seen if fact.name), most)  # names are looked at early only
     steps, values = thinned(behind.steps, behind.values)
     return Present(
         strength=0.9,
@@ -167,7 +169,7 @@ def _growing(view: View, behind: Series) -> Present:
                      "before its own, with weights that have changed since (normal: none)"),
         ),
         remedies=(
-            _detached(most),
+            _detached(named),
         ),
     )
 

@@ -12,7 +12,7 @@ from unstuck.repair.follow import DEEPEST, hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.text import Source, Splice
-from unstuck.schema.edits import CountRight
+from unstuck.schema.edits import CountRight, literal
 
 _CLASSES = ("argmax", "max")
 _MODULES = ("torch", "np", "numpy", "F")
@@ -28,7 +28,7 @@ def write_count_right(edit: CountRight, record: Record, index: Index) -> list[Pa
 def _by_sign(edit: CountRight, found: Found, index: Index) -> Splices:
     """The largest of a single column is always the first: its sign tells the class."""
     source, call = _made_by(found, index, _CLASSES)
-    told = f"{change.operand(source, _argument(call))}.squeeze(1) > {edit.half:g}"
+    told = f"{change.operand(source, _argument(call))}.squeeze(1) > {literal(edit.half)}"
     statement = source.statement(call)
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
         name = source.code(statement.targets[0].elts[-1])  # behind the largest itself
@@ -40,7 +40,7 @@ def _compared(edit: CountRight, found: Found, index: Index) -> Splices:
     """Logits are compared with zero, not rounded."""
     source, call = _made_by(found, index, ("round",))
     return change.replace(
-        source, call, f"({change.operand(source, _argument(call))} > {edit.half:g})")
+        source, call, f"({change.operand(source, _argument(call))} > {literal(edit.half)})")
 
 
 def _without_sigmoid(edit: CountRight, found: Found, index: Index) -> Splices:

@@ -338,8 +338,9 @@ class CountRight(Edit):
 
     def code(self) -> str:
         return {
-            "column": f"(outputs.squeeze(1) > {self.half:g}) == labels",
-            "rounded": f"(outputs > {self.half:g}) == labels", "twice": "(outputs > 0.5) == labels",
+            "column": f"(outputs.squeeze(1) > {literal(self.half)}) == labels",
+            "rounded": f"(outputs > {literal(self.half)}) == labels",
+            "twice": "(outputs > 0.5) == labels",
             "pairs": "outputs.squeeze(1) == labels", "axis": "outputs.argmax(dim=1) == labels",
             "batches": "correct / len(loader.dataset)",
         }.get(self.how, "correct += (outputs.argmax(dim=1) == labels).sum().item()")
