@@ -40,9 +40,13 @@ class Carrier:
 def carriers(sites: Sites) -> dict[int, Carrier]:
     """What the innermost user's frame reaches of tensors with a graph, by their nodes' numbers."""
     found: dict[int, Carrier] = {}
-    for function, file, variables in islice(scopes(sites), 2):  # the frame's, and its file's
+    known = list(scopes(sites))
+    around = [scope for scope in known[1:] if not scope[0] and scope[1] == known[0][1]]
+    for function, file, variables in (*known[:1], *around):  # the frame's, and its file's
+        inner = bool(known[0][0] and not function)  # no function can bind its file's names
         held = [pair for name, value in list(variables.items())[:MOST_NAMES]
                 if isinstance(name, str) and not name.startswith("__")
+                and not (inner and (is_plain(value) or type(value) in (tuple, list)))
                 for pair in _held(name, value, None, _DEPTH)]
         for name, value, owner in islice(held, _MOST):
             several = type(value) in (tuple, list)
