@@ -182,7 +182,8 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
         return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network does not learn",
                          gain, revealed)
     was_counted = any(each.cause == cause for each in control.diagnosis.counted())
-    if better or (was_counted and not _failing(control)):
+    # What only spoils a score is cured once it is gone, whatever the network has learned.
+    if better or flattering or (was_counted and not _failing(control)):
         return Judgement(TrialVerdict.CURED, f"{cause} is gone", gain, revealed)
     return Judgement(TrialVerdict.REMOVED, f"{cause} is gone, but the network learns no better",
                      gain, revealed)

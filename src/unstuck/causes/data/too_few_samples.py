@@ -28,7 +28,11 @@ from unstuck.schema.edits import MoreSamples, Remedy, Safety
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
-from unstuck.schema.signals.samples import LEARNING_CURVE, LEARNING_GAIN_ERROR
+from unstuck.schema.signals.samples import (
+    HELD_OUT_CLASS_RECALL,
+    LEARNING_CURVE,
+    LEARNING_GAIN_ERROR,
+)
 from unstuck.words import count, joined, number, percent
 
 FACTORS = (16, 4, 64)  # by which the number of samples is raised
@@ -68,6 +72,12 @@ APART = Threshold(
     "in a run with a handful of samples.",
     "a choice: nearly all that is left of the loss is then on samples that are not known",
 )
+FOUND = Threshold(
+    "held-out-found", 0.95,
+    "Where the network finds nearly all held-out samples, averaged over the classes, what it "
+    "memorised costs hardly any answers: only how sure it is of a few wrong ones has grown.",
+    "a choice: one answer in twenty",
+)
 HANDFUL = Threshold(
     "handful-of-samples", 300.0,
     "With fewer samples than this, hardly any regularisation is strong enough. With more, "
@@ -92,6 +102,11 @@ def _detect(view: View) -> Verdict:
     few = train is not None and train.samples < view.limit(HANDFUL)
     if not rose and not (best > 0 and few):
         return Absent("the held-out loss has hardly risen from its best")
+    recall = last(view[HELD_OUT_CLASS_RECALL]) if view.has(HELD_OUT_CLASS_RECALL) else {}
+    found = float(np.mean([*recall.values()])) if len(recall) > 1 else 0.0
+    if found >= view.limit(FOUND):
+        return Absent(f"the network finds {percent(found)} of the held-out samples of a class, on "
+                      "average over the classes, so more samples could not help much")
     weights = elements(view)
     if not weights:
         return Unknown(unwatched(view.record) or "no model was seen in training",
@@ -203,8 +218,9 @@ CAUSE = Cause(
     needs=(),
     uses=(
         HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
+        HELD_OUT_CLASS_RECALL,
     ),
-    thresholds=(GAIN, SURE, ROOM, CAPACITY, HANDFUL, LEARNS, APART),
+    thresholds=(FOUND, GAIN, SURE, ROOM, CAPACITY, HANDFUL, LEARNS, APART),
     shows=Effect.SAMPLES_FEW,
     effects=(Effect.MEMORISES,),
     alike=("no-regularisation",),
