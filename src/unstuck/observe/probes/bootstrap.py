@@ -210,8 +210,8 @@ class BootstrapProbe(Probe):
     ) -> None:
         made = made_at(relation.target, self._sites.keeps_text) if relation.target.name else None
         self._masks = self._masks or bool((relation.bare & ~relation.holds).any())
-        ends, inverse, marked = _ends(held, not self._masks)
         named = _named_ends(held)
+        ends, inverse, marked = _ends(held, named, not self._masks)
         self._writer.fact(BootstrappedTarget(
             "targets", made or self._sites.location(site), round(relation.discount, 4),
             ends.name if ends is not None else None, inverse,
@@ -311,15 +311,14 @@ def _comes_from(value: torch.Tensor, output: torch.Tensor) -> bool:
 
 
 def _ends(
-    held: list[Vector], unread: bool
+    held: list[Vector], named: list[tuple[Vector, bool, float]], unread: bool
 ) -> tuple[Vector | None, bool, torch.Tensor | None]:
     """The variable that marks ends, whether it does so by 0, and the samples that it marks.
 
     It has a name that says so, or, with `unread`, comes with the batch and is then never read.
     """
-    named = [(v, by_one) for v, by_one, _ in _named_ends(held)]
     forgotten = [(v, True) for v in _marks(held) if unread and not is_read(v)]
-    for vector, by_one in named or forgotten:
+    for vector, by_one in [(v, by_one) for v, by_one, _ in named] or forgotten:
         marked = vector.values == (1 if by_one else 0)
         if 0 < int(marked.sum()) <= len(marked) // 2:
             return vector, not by_one, marked

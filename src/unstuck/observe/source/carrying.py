@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.source.named import FOREIGN
 from unstuck.observe.source.sites import Sites, expression_at, syntax_tree
 from unstuck.observe.source.variables import MOST_NAMES, MOST_PARTS, own_attributes, scopes
 from unstuck.observe.tensors import is_plain
@@ -20,7 +21,6 @@ from unstuck.schema.places import SourceLocation
 _DEPTH = 3  # of objects within objects
 _MOST = 2_000  # values that are looked at
 _WITHOUT_GRAPH = frozenset({"data", "detach", "item", "numpy", "tolist"})
-_FOREIGN = frozenset({"torch", "numpy", "builtins", "functools", "collections", "pathlib"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _held(
     if is_plain(value) or type(value) in (tuple, list):
         yield name, value, owner
     elif depth and not isinstance(value, type) and (
-        type(value).__module__.partition(".")[0] not in _FOREIGN
+        type(value).__module__.partition(".")[0] not in FOREIGN
     ):
         hidden = isinstance(value, nn.Module)
         for key, part in list(own_attributes(value).items())[:MOST_PARTS]:
