@@ -91,6 +91,7 @@ EDITS = [
     edits.FollowMode(()),
     edits.KeepGraph(None),
     edits.UseResult(None),
+    edits.ReadLastStep(None, 1),
     edits.KeepBuffer(None),
     edits.SkipConnections(("hidden.0",)),
     edits.OneDirection("rnn"),

@@ -31,7 +31,7 @@ def holds(axis: Sequence[Factor]) -> bool:
     return any(stride for _, stride in axis)
 
 
-def _factors(axes: Axes) -> list[Factor]:
+def factors(axes: Axes) -> list[Factor]:
     """All factors in their order, with those joined that lie together anyway."""
     found: list[Factor] = []
     for size, stride in (f for axis in axes for f in axis if f[0] > 1):
@@ -46,7 +46,7 @@ def _factors(axes: Axes) -> list[Factor]:
 
 def cut(axes: Axes, shape: tuple[int, ...]) -> Axes | None:
     """The axes of a view of this shape; None if its axes end within factors."""
-    rest = _factors(axes)[::-1]
+    rest = factors(axes)[::-1]
     found = []
     for size in shape:
         axis: list[Factor] = []

@@ -13,6 +13,7 @@ from unstuck.observe import graph
 from unstuck.observe.axes import OPEN, Axes, cut, free, holds, is_mixed, order_of
 from unstuck.schema.facts.models import COMBINED
 
+FEWEST = 3  # samples of a batch
 _VIEWS = frozenset({
     "ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", "SqueezeBackward0",
     "SqueezeBackward1", "SqueezeBackward2", "UnsqueezeBackward0",
@@ -78,6 +79,24 @@ def memory(tensor: torch.Tensor) -> int | None:
         return tensor.data_ptr() if tensor.is_contiguous() else None
     except (RuntimeError, NotImplementedError):  # without storage, or with several
         return None
+
+
+def entry_of(given: torch.Tensor, output: torch.Tensor) -> Entry | None:
+    """Where the samples lie in a model's input, told by the rows of its output."""
+    if not given.ndim or not output.ndim:
+        return None
+    shape = tuple(given.shape)
+    rows = [axis for axis in (0, 1) if shape[axis:axis + 1] == tuple(output.shape[:1])]
+    axis = rows[0] if rows else 0
+    if shape[axis] < FEWEST or not has_rows(output, shape[axis]):
+        return None
+    rowed = given.ndim > (2 if given.is_floating_point() else 1)
+    return Entry(shape, axis, memory(given), rowed)
+
+
+def has_rows(output: torch.Tensor, samples: int) -> bool:
+    """Whether an output can hold something for each sample."""
+    return output.ndim > 0 and (samples in output.shape or output.shape[0] % samples == 0)
 
 
 def follow(output: Any, entry: Entry) -> State:

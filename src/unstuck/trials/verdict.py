@@ -21,7 +21,7 @@ from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.stored import Altered
-from unstuck.schema.findings import Absent, Diagnosis, Present, Severity, Unknown
+from unstuck.schema.findings import Absent, Diagnosis, OutcomeKind, Present, Severity, Unknown
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.settings import Settings
 from unstuck.trials.trial import Ended
@@ -266,11 +266,15 @@ def _gain(control: Run, treated: Run, spread: Spread) -> tuple[float | None, flo
 def judged_by(control: Run, treated: Run) -> str | None:
     """Which skill of a yardstick two runs are compared by; None if they have none in common.
 
-    With a rare class each class counts alike; where another loss is computed, the targets are what
+    A loss that does not tell whether a network learns is no measure. With a rare class each class
+    counts alike; where another loss is computed, the targets are what
     both can be measured by.
     """
     before, after = control.yardstick, treated.yardstick
-    if before is None or after is None:
+    if before is None or after is None or any(
+        run.diagnosis is not None and run.diagnosis.outcome.kind is OutcomeKind.NOT_TOLD
+        for run in (control, treated)
+    ):
         return None
     names = [
         *["classes"] * (before.uneven or after.uneven),

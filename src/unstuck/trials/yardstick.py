@@ -33,7 +33,7 @@ CONSTANT = "a constant prediction"
 RARE = 4.0  # a class is rare if another one has so many times its samples
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)"
                      r"|(?<!\w)[-+]?(?:nan|inf)(?!\w)", re.IGNORECASE)
-_MEANT = (re.compile(r"acc|r2|r²|f1|auc|score|correct|iou|dice|bleu", re.IGNORECASE),
+_MEANT = (re.compile(r"acc|r2|r²|f1|auc|score|correct|iou|dice|bleu|reward|return", re.IGNORECASE),
           re.compile(r"loss|err|mse|mae|nll|perplexity|ppl", re.IGNORECASE))
 _NOTICE = re.compile(r"^\[?[IWEF]\d{4} |Warning: ")  # of a library: "[W1127 05:09:33 a.cpp:7]"
 _HELD = re.compile(r"test|val|held|eval|dev", re.IGNORECASE)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.measures.basics import failed, final, last, learned_little, measured, weights
+from unstuck.measures.basics import (
+    failed,
+    final,
+    last,
+    learned_little,
+    measured,
+    succeeded,
+    weights,
+)
 from unstuck.measures.gap import only_by_heart
 from unstuck.measures.labels import above_chance, pairs_location
 from unstuck.measures.origins import apart
@@ -13,10 +21,10 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import OneLoader, OrderTogether, Remedy, Safety
+from unstuck.schema.edits import OneLoader, OrderTogether, Remedy, Safety, SwapAxes
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Kept, Loader
-from unstuck.schema.facts.losses import Loss
+from unstuck.schema.facts.losses import Loss, RowsApart
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
@@ -103,6 +111,9 @@ class _Network:
 
 
 def _detect(view: View) -> Verdict:
+    rows = view.record.facts(RowsApart)
+    if rows and not succeeded(view.outcome):
+        return _rows_apart(rows[0])
     train = labelled(view)
     if not isinstance(train, Kept):
         return train
@@ -166,6 +177,27 @@ def _detect(view: View) -> Verdict:
         return Unknown("the baseline models found no relation, and the network did not memorise "
                        "the targets", (LOOK, "a run that overfits a small part of the data"))
     return _present(view, network, 0.6, scores)
+
+
+def _rows_apart(rows: RowsApart) -> Present:
+    orders = ("step by step", "sample by sample")
+    outputs, targets = orders[rows.whole], orders[not rows.whole]
+    order = (1, 0, *range(2, len(rows.given)))
+    return Present(
+        strength=0.95, certain=True,
+        title=f"the loss compares outputs with targets of other samples: the outputs are laid out "
+        f"{outputs}, the targets {targets}",
+        since_step=0,
+        location=rows.location,
+        label=f"these rows go {outputs}",
+        evidence=(Evidence(
+            LABEL_DEPENDENCE.name, "", (0,), (0.0,), None,
+            f"the samples of a batch of {number(rows.samples)} were followed from the model's "
+            "input to the rows that the loss receives, and the targets are a view of a batch "
+            "whose shape tells the samples"),),
+        remedies=(Remedy("put the rows into the order of the targets", Safety.SAFE, (
+            SwapAxes(rows.location, order),)),) if len(rows.given) > 2 else (),
+    )
 
 
 def _of_a_part(
@@ -285,7 +317,10 @@ CAUSE = Cause(
         detection="Baseline models (nearest neighbours, linear and kernel regression, single "
         "features) predict the target of each kept sample from the other samples. They do the same "
         "with permuted targets. If they do equally well on both, the network itself decides: if it "
-        "predicts new samples better than chance, there is a relation, and nothing is reported.",
+        "predicts new samples better than chance, there is a relation, and nothing is reported. "
+        "Where a sample has a target at each time step, its rows are followed from the model's "
+        "input to the loss: outputs that are laid out step by step do not fit targets laid out "
+        "sample by sample.",
         limitations="Baseline models can miss rules over symbols, such as parity, and patterns in "
         "long sequences, so the verdict is unknown there. Of models that receive more than one "
         "input only the first is tested. If it tells nothing of the targets, and the run failed, "

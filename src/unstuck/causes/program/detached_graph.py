@@ -9,9 +9,10 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import KeepGraph, PassThrough, Remedy, Safety, UseResult
+from unstuck.schema.edits import KeepGraph, PassThrough, ReadLastStep, Remedy, Safety, UseResult
 from unstuck.schema.facts.models import STAND_IN, Cut, CutState, Flat, Model, Parameter
 from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.sequences import StepRead
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UPDATE_NORM
 from unstuck.words import called, count, joined, number, percent
@@ -37,6 +38,9 @@ def _detect(view: View) -> Verdict:
     state = next((s for s in view.record.facts(CutState) if s.looks >= view.limit(STEPS)), None)
     if state is not None:
         return _without_past(state)
+    early = view.record.facts(StepRead)
+    if early and not succeeded(view.outcome):
+        return _one_step(early[0], 0.85 if learned_little(view.outcome) else 0.6)
     if not view.has(REACHED):
         return Unknown("which parameters the loss reaches was not measured", (REACHED.name,))
     steps = len({int(s) for series in view[REACHED].values() for s in series.steps})
@@ -236,6 +240,25 @@ def _without_past(state: CutState) -> Verdict:
     )
 
 
+def _one_step(read: StepRead, strength: float) -> Present:
+    steps = "the first time step" if not read.index else (
+        f"the first {count(read.index + 1, 'time step')}")
+    return Present(
+        strength=strength, certain=True,
+        title=f"the loss depends on {steps} of {number(read.steps)} only: nothing else is read of "
+        f"the output of {called(read.name)[:60]}",
+        since_step=0,
+        location=read.location,
+        label="what comes later in a sequence has no effect",
+        evidence=(Evidence(
+            REACHED.name, read.name, (0,), ((read.index + 1) / read.steps,), 1.0,
+            f"{called(read.name)} runs forwards, so its output at time step {read.index + 1} "
+            f"knows nothing of the {count(read.steps - read.index - 1, 'step')} behind it"),),
+        remedies=(Remedy("read the last time step", Safety.SAFE, (
+            ReadLastStep(read.location, read.axis),)),),
+    )
+
+
 def _remedies(cut: Cut) -> tuple[Remedy, ...]:
     if cut.seen:
         return (Remedy("keep the graph intact", Safety.SAFE, (KeepGraph(cut.location),),
@@ -271,7 +294,8 @@ CAUSE = Cause(
         "received an input without a graph. No other loss of the run reaches the lost layers, and "
         "they never had a gradient. Or a layer is called several times in a row, each time with "
         "its own last output, which has lost its graph, and the loss uses the last call only. "
-        "Or the text never reads what a layer returns. "
+        "Or the text never reads what a layer returns, or reads only an early time step of a "
+        "recurrent layer. "
         "Or the loss reaches layers only through an operation whose derivative is zero, such as "
         "rounding, and all their gradients are exactly zero.",
         limitations="A cut in one of several branches is not seen. If another loss trains the "

@@ -11,7 +11,17 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.axes import cuts_in_order, swapped
-from unstuck.observe.batch_axis import Entry, Lost, Mixed, Summed, follow, kept, memory
+from unstuck.observe.batch_axis import (
+    FEWEST,
+    Entry,
+    Lost,
+    Mixed,
+    Summed,
+    entry_of,
+    follow,
+    has_rows,
+    kept,
+)
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.naming import unwrapped
@@ -22,7 +32,6 @@ from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import PASTED_SHARE
 
 STEPS = 3  # first steps that are looked at
-FEWEST = 3  # samples of a batch
 _VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
 _SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
 MOST_CALLS = 8  # of models in one step
@@ -101,13 +110,13 @@ class MixingProbe(Probe):
         """Keeps what must be known of a call when its graph is there."""
         made = [o for o in outputs if o.grad_fn is not None]
         if made:
-            entry = None if given is None else next(filter(None, (_entry(given, o) for o in made)),
-                                                    None)
+            entry = None if given is None else next(
+                filter(None, (entry_of(given, o) for o in made)), None)
             name = next((n for m, n in self._names.models() if m is unwrapped(module)),
                         type(module).__name__)
             self._calls.append(_Call(name, entry, tuple(
                 graph.sequence(o.grad_fn) for o in made
-                if entry is not None and _has_rows(o, entry.samples))))
+                if entry is not None and has_rows(o, entry.samples))))
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks for operations across samples.
@@ -201,21 +210,3 @@ class MixingProbe(Probe):
             self._writer.sample(PASTED_SHARE, step, {name: 1.0})
             self._writer.fact(Pasted(
                 name, samples, samples, given, taken, location, how, order), step)
-
-
-def _entry(given: torch.Tensor, output: torch.Tensor) -> Entry | None:
-    """Where the samples lie in a model's input, told by the rows of its output."""
-    if not given.ndim or not output.ndim:
-        return None
-    shape = tuple(given.shape)
-    rows = [axis for axis in (0, 1) if shape[axis:axis + 1] == tuple(output.shape[:1])]
-    axis = rows[0] if rows else 0
-    if shape[axis] < FEWEST or not _has_rows(output, shape[axis]):
-        return None
-    rowed = given.ndim > (2 if given.is_floating_point() else 1)
-    return Entry(shape, axis, memory(given), rowed)
-
-
-def _has_rows(output: torch.Tensor, samples: int) -> bool:
-    """Whether an output can hold something for each sample."""
-    return output.ndim > 0 and (samples in output.shape or output.shape[0] % samples == 0)

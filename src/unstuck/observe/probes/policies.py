@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -72,14 +72,14 @@ class PolicyProbe(Probe):
             if not found:
                 return
             self._looks += 1
-            for node in (found[0].node, nodes[0]):
-                if self._line is None and (line := self._finite.line_of(node)) is not None:
-                    self._line, self._operation = line, node.name()
-            for sign, factors in _groups(found):
-                gains = self._gains(factors)
+            for each in _groups(found):
+                gains = self._gains(each.factor)
                 if gains is not None:
                     name, rises = gains
-                    self._votes.append(sign * rises)
+                    self._votes.append(each.sign * rises)
+                    for node in (each.node, nodes[0]):
+                        if self._line is None and (line := self._finite.line_of(node)) is not None:
+                            self._line, self._operation = line, node.name()
                     if len(self._votes) >= VOTES and len(set(self._votes)) == 1:
                         self._write(name, self._votes[0] > 0)
                     return
@@ -138,20 +138,20 @@ def _factor(node: Any) -> torch.Tensor | None:
     return factor.reshape(-1).to("cpu", torch.float64)
 
 
-def _groups(found: list[_Weighted]) -> Iterator[tuple[float, torch.Tensor]]:
+def _groups(found: list[_Weighted]) -> Iterator[_Weighted]:
     """Factors that belong together: those of one product, or one of each of many.
 
     The latest first: of several episodes the program's variables hold the last.
     """
     for each in sorted(found, key=lambda each: graph.sequence(each.node), reverse=True):
         if _differ(each.factor):
-            yield each.sign, each.factor
+            yield each
     single = sorted((each for each in found if len(each.factor) == 1),
                     key=lambda each: graph.sequence(each.node))
     if len({each.sign for each in single}) == 1:
         factors = torch.cat([each.factor for each in single])
         if _differ(factors):
-            yield single[0].sign, factors
+            yield replace(single[0], factor=factors)
 
 
 def _differ(factors: torch.Tensor) -> bool:

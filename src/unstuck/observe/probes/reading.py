@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.padding import Padded, PaddingProbe
+from unstuck.observe.source.operations import indexings
 from unstuck.observe.source.sites import Site, expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain, tensors_in
 from unstuck.schema.facts.sequences import Read, Reading
@@ -176,7 +176,7 @@ class ReadingProbe(Probe):
         self, line: tuple[str, int], node: Any, kind: Reading
     ) -> SourceLocation | None:
         tree = syntax_tree(line[0])
-        found = list(_indexings(tree, line[1])) if tree is not None else []
+        found = list(indexings(tree, line[1])) if tree is not None else []
         if node.name().startswith(("Select", "Slice", "Index")) and found:
             return expression_at(line[0], found[0], self._sites.keeps_text)
         return self._sites.operation(*line, node.name())
@@ -267,14 +267,3 @@ def _reads_last(index: ast.expr) -> bool:
             and ast.unparse(place) == "-1"]
     return len(last) == 1 and all(place in last or (isinstance(place, ast.Slice) and not (
         place.lower or place.upper)) for place in places)
-
-
-def _indexings(tree: ast.Module, line: int) -> Iterator[ast.expr]:
-    """What a line reads by an index or a slice."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and (
-            node.lineno <= line <= (node.end_lineno or node.lineno)
-            and isinstance(node.slice, ast.Tuple | ast.UnaryOp | ast.Constant)
-            and not (isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str))
-        ):
-            yield node

@@ -127,7 +127,9 @@ class RepeatProbe(Probe):
 
     def _compare(self, step: int, stored: float, anew: bool) -> None:
         now, self._now = self._now, Counter()
-        if self._last is not None and now and len(now) > 1:
+        if not now:
+            return  # one of several optimizers that step after the same batch
+        if self._last is not None and len(now) > 1:
             # An evaluation with gradients comes on top, in some steps or in all but the first.
             same = now <= self._last or self._last <= now
             self._writer.row(SAME_BATCH, step, float(same))

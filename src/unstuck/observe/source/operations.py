@@ -1,9 +1,9 @@
-"""Which call in the source computes an operation, of all that stand on its line."""
+"""Which expression in the source computes an operation, of all that stand on its line."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from unstuck.observe.source.nodes import evaluated
 
@@ -71,6 +71,17 @@ def last_name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def indexings(tree: ast.Module, line: int) -> Iterator[ast.expr]:
+    """What a line reads by an index or a slice."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and (
+            node.lineno <= line <= (node.end_lineno or node.lineno)
+            and isinstance(node.slice, ast.Tuple | ast.UnaryOp | ast.Constant)
+            and not (isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str))
+        ):
+            yield node
 
 
 def _called(call: ast.Call) -> str:

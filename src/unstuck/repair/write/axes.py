@@ -41,9 +41,22 @@ def write_swap_axes(edit: SwapAxes, record: Record, index: Index) -> list[Patch]
         if found.call.keywords or not shape:
             raise Refused(Reason.UNKNOWN_FORM, "The shape of this view is given by name.")
         text = ", ".join(found.source.code(size) for size in shape)
-        methods = f".permute({', '.join(map(str, edit.order))}).reshape({text})"
-        return [Patch(edit, _in_its_place(found, _reshaped(found), methods), Form.CALL)]
+        tensor, order = _reshaped(found), f".permute({', '.join(map(str, edit.order))})"
+        swapped = _swapped(tensor)
+        if edit.order[:2] == (1, 0) and swapped is not None:
+            tensor, order = swapped, ""
+        return [Patch(edit, _in_its_place(found, tensor, f"{order}.reshape({text})"), Form.CALL)]
     return [Patch(edit, _in_its_place(found, _reshaped(found), ".transpose(0, 1)"), Form.CALL)]
+
+
+def _swapped(node: ast.expr) -> ast.expr | None:
+    """The tensor of which an expression swaps the first two axes; None if it does not."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
+        node.func.attr in ("transpose", "swapaxes")
+        and [each.value for each in node.args if isinstance(each, ast.Constant)] == [0, 1]
+    ):
+        return node.func.value
+    return None
 
 
 def write_move_channels(edit: MoveChannels, record: Record, index: Index) -> list[Patch]:

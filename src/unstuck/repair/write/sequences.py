@@ -17,6 +17,7 @@ from unstuck.schema.edits import (
     InvertMask,
     LeaveOutPadding,
     OneDirection,
+    ReadLastStep,
     ReadRealSteps,
     ShiftTargets,
     literal,
@@ -111,6 +112,16 @@ def _lengths(
     name = free_name(index, found.source, "lengths")
     axis = 0 if edit.padding.axis else 1
     return name, change.first_of_body(found.source, function, f"{name} = {real}.sum({axis})")
+
+
+def write_last_step(edit: ReadLastStep, record: Record, index: Index) -> list[Patch]:
+    """The index of the time axis becomes -1."""
+    found = index.at(edit.at, "the expression that reads a time step")
+    place = found.node.slice if isinstance(found.node, ast.Subscript) else None
+    parts = place.elts if isinstance(place, ast.Tuple) else [] if place is None else [place]
+    if len(parts) <= edit.axis or not isinstance(parts[edit.axis], ast.Constant):
+        raise Refused(Reason.UNKNOWN_FORM, "The time step is not read by a number.")
+    return [Patch(edit, change.replace(found.source, parts[edit.axis], "-1"), Form.LITERAL)]
 
 
 # Masks -------------------------------------------------------------------------------------------
@@ -291,6 +302,7 @@ def _whole(loss: Found, name: ast.Name) -> str:
 WRITERS = {
     ShiftTargets: write_shifted,
     ReadRealSteps: write_real_steps,
+    ReadLastStep: write_last_step,
     InvertMask: write_inverted,
     AttendBackwards: write_causal,
     OneDirection: write_one_direction,

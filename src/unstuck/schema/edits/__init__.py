@@ -110,6 +110,7 @@ from unstuck.schema.edits.sequences import (
     InvertMask,
     LeaveOutPadding,
     OneDirection,
+    ReadLastStep,
     ReadRealSteps,
     ShiftTargets,
 )
@@ -189,6 +190,7 @@ __all__ = [
     "ParametersToOptimizer",
     "PassThrough",
     "PrepareAlike",
+    "ReadLastStep",
     "ReadRealSteps",
     "RegisterLayers",
     "Remedy",

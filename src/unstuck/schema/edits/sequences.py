@@ -41,6 +41,20 @@ class ReadRealSteps(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLastStep(Edit):
+    """Read the last time step, in place of the one that the index at `at` selects on this axis."""
+
+    at: SourceLocation | None
+    axis: int
+
+    def words(self) -> str:
+        return "read the last time step"
+
+    def code(self) -> str:
+        return "states[:, -1]" if self.axis else "states[-1]"
+
+
+@dataclass(frozen=True, slots=True)
 class InvertMask(Edit):
     """The other way round for the mask of attention; `at` is the call that is given it."""
 

@@ -129,3 +129,18 @@ class Moving(Fact):
 
     why: Yardstick
     location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowsApart(Fact):
+    """A loss compares the rows of the outputs with targets in another order.
+
+    Outputs and targets have rows for several places of each of the `samples` of a batch. In the
+    outputs those of one sample follow each other (`whole`), or those of one place do; in the
+    targets it is the other way round. `given` is the shape that `location`, a view, made rows of.
+    """
+
+    samples: int
+    whole: bool
+    given: tuple[int, ...]
+    location: SourceLocation | None

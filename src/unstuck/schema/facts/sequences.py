@@ -100,6 +100,21 @@ class PaddedTargets(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class StepRead(Fact):
+    """Of all `steps` that a recurrent layer outputs, the loss reads the one at `index` alone.
+
+    The layer runs forwards, so nothing that comes later in a sequence has a part in the loss.
+    `location` is the expression that reads the step; `axis` is that of the time steps there.
+    """
+
+    name: str
+    index: int
+    steps: int
+    axis: int
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Mask(Fact):
     """Attention over padded sequences, or with rows that are closed. `name` counts them.
 

@@ -1,0 +1,137 @@
+"""Whether what a loss receives has its rows in the order of the targets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstuck.observe import graph
+from unstuck.observe.axes import Axes, cut, factors, free, holds
+from unstuck.observe.batch_axis import Entry, entry_of, follow
+from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.tensors import is_plain, tensors_in
+from unstuck.schema.facts.losses import RowsApart
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, REGRESSION, target_among
+
+STEPS = 3  # first steps that are looked at
+MOST = 8  # calls of models, or losses, in one step
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What a loss was given: the node of its outputs, and the axes of their classes."""
+
+    given: torch.Tensor
+    target: torch.Tensor
+    classes: bool  # axis 1 of what is given has a number for each class
+
+
+class RowOrderProbe(Probe):
+    """Follows the samples of a batch from the model's input to the rows that a loss receives.
+
+    Those of the targets are known where they are a view of a batch whose shape tells the samples.
+    """
+
+    facts = (RowsApart,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._finite = context.probe(FiniteProbe)
+        self._entries: list[Entry] = []
+        self._losses: list[_Loss] = []
+        self._known = False
+
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Keeps where the samples are in the input."""
+        given = next(iter(tensors_in(*args, *kwargs.values())), None)
+        if given is not None and self._moment.step < STEPS and len(self._entries) < MOST:
+            self._entries += [found for each in tensors_in(output) if each.grad_fn is not None
+                              and (found := entry_of(given, each)) is not None][:1]
+
+    def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
+        """Keeps what was given until the graph is there."""
+        if self._moment.step >= STEPS or self._known or len(self._losses) >= MOST or (
+            function not in CLASS_LIKELIHOODS | REGRESSION | BINARY or not loss.requires_grad
+        ):
+            return
+        given, target = args[0], target_among(function, args)
+        if is_plain(given) and is_plain(target) and given.grad_fn is not None:
+            self._losses.append(_Loss(given, target, target.ndim == given.ndim - 1))
+
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Compares the order of the rows of each loss."""
+        entries, self._entries = self._entries, []
+        losses, self._losses = self._losses, []
+        if not (self._moment.traced or self._moment.step == STEPS - 1):
+            return
+        numbers = {graph.sequence(node) for node in nodes}
+        for loss in losses:
+            if graph.sequence(loss.given.grad_fn) in numbers:
+                for entry in entries:
+                    self._compare(loss, entry)
+
+    def _compare(self, loss: _Loss, entry: Entry) -> None:
+        wanted = _layout(loss.target, entry.samples)
+        if wanted is None or self._known:
+            return
+        state = follow(loss.given.grad_fn, entry)
+        if not isinstance(state, tuple):
+            return
+        rows = [*state[:1], *state[2:]] if loss.classes else [*state]
+        ordered, expected = factors(tuple(rows)), factors(wanted)
+        if ordered != expected and sorted(ordered) == sorted(expected) and len(ordered) == 2:
+            self._known = True
+            node = next((each for each in graph.reshaped(loss.given.grad_fn)
+                         if _joins(each)), None)
+            before: tuple[int, ...] = ()
+            place = None
+            if node is not None:
+                before = graph.shape(graph.parents(node)[0]) or ()
+                line = self._finite.line_of(node)
+                place = self._sites.operation(*line, node.name()) if line is not None else None
+            self._writer.fact(RowsApart(
+                entry.samples, bool(ordered[0][1]), before, place), self._moment.step)
+
+    def look_ended(self, step: int) -> None:
+        """Nothing is kept from one step to the next."""
+        self._entries, self._losses = [], []
+
+    def left_halfway(self) -> None:
+        """Forgets the step."""
+        self._entries, self._losses = [], []
+
+
+def _joins(node: Any) -> bool:
+    """Whether a node makes fewer axes of those that it is given."""
+    before = [graph.shape(parent) for parent in graph.parents(node)]
+    made = graph.shape(node)
+    return "View" in node.name() and made is not None and bool(before) and (
+        len(before[0] or ()) > len(made))
+
+
+def _layout(target: torch.Tensor, samples: int) -> Axes | None:
+    """The axes of targets, told by the batch that they are a view of; None if that is open."""
+    whole = target if target._base is None else target._base
+    if not (is_plain(whole) and whole.is_contiguous() and target.is_contiguous()) or (
+        target.ndim == 0 or whole.ndim < 2
+    ):
+        return None
+    row = math.prod(whole.shape[1:])
+    if whole.numel() == target.numel():
+        if [*whole.shape].count(samples) != 1:
+            return None
+        axes: Axes = tuple(((size, 1),) if size == samples else free(size)
+                           for size in whole.shape)
+    elif target.numel() == samples * row and samples != row and (
+        not target.storage_offset() % row
+    ):  # some rows of all targets
+        axes = ((samples, 1),), free(row)
+    else:
+        return None
+    found = cut(axes, tuple(target.shape))
+    return found if found is not None and any(map(holds, found)) else None
