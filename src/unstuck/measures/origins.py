@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from unstuck.measures.view import View
 from unstuck.schema.facts.calls import CallRole, DataStep, LossCall, ModelCall, StepKind
+from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.places import SourceLocation
 
 Steps = tuple[DataStep, ...]
@@ -102,6 +103,19 @@ def called_apart(view: View) -> SourceLocation | None:
     return next((one for one in targets for other in inputs
                  if one != other and one.file == other.file and abs(one.line - other.line) <= 1),
                 None)
+
+
+def data_sets(view: View) -> tuple[SourceLocation, SourceLocation] | None:
+    """Where the data set of training is made, and the held-out one; None if there are several."""
+    made = {each.name: each.made for each in view.record.facts(Loader)}
+    found = []
+    for held_out in (False, True):
+        places = {made.get(each.loader) for each in view.record.facts(Feeding)
+                  if (each.role is CallRole.HELD_OUT) is held_out}
+        found += [next(iter(places))] if len(places) == 1 else []
+    trained, other = found if len(found) > 1 else (None, None)
+    return (trained, other) if trained is not None and other is not None and (
+        trained != other) else None
 
 
 def split(view: View) -> SourceLocation | None:

@@ -13,6 +13,7 @@ from unstuck.measures.origins import (
     COMPUTED,
     GIVEN,
     Steps,
+    data_sets,
     held_out_steps,
     input_steps,
     nearest,
@@ -262,7 +263,9 @@ def _location(view: View, where: Kept) -> SourceLocation | None:
     own = tuple(step for step in steps if step.location not in shared)
     made = nearest(own, StepKind.WRAPPED, *GIVEN)
     # Where both come from the same data, these lack what the others go through.
-    return made or nearest(own, StepKind.CALLED) or where.location
+    made = made or nearest(own, StepKind.CALLED)
+    built = data_sets(view) if made is None else None
+    return built[1] if built is not None else made or where.location
 
 
 def _alike(view: View) -> PrepareAlike:
@@ -281,7 +284,7 @@ def _alike(view: View) -> PrepareAlike:
     return PrepareAlike(
         alone(trained, COMPUTED), alone(held_out, GIVEN | wrapped),
         call.variable.name if call is not None and call.variable is not None else None,
-        (built[0], built[1]) if len(built) > 1 else None)
+        (built[0], built[1]) if len(built) > 1 else data_sets(view))
 
 
 def _present(view: View, found: _Difference, where: Kept) -> Present:

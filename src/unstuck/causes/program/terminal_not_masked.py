@@ -113,7 +113,10 @@ def _never_marked(view: View, fact: BootstrappedTarget) -> Verdict | None:
 
 
 def _factor(fact: BootstrappedTarget) -> str:
-    """What is 0 at ends and 1 elsewhere, as code."""
+    """What is 0 at ends and 1 elsewhere, as code; "{}" is a tensor of the values."""
+    if fact.type in ("list", "column"):
+        ends = f"{{}}.new_tensor({fact.ends})" + ".unsqueeze(1)" * (fact.type == "column")
+        return ends if fact.inverse else f"(1 - {ends})"
     if fact.inverse:
         return str(fact.ends)
     return f"~{fact.ends}" if fact.type == "bool" else f"(1 - {fact.ends})"

@@ -215,7 +215,7 @@ class BootstrapProbe(Probe):
         self._writer.fact(BootstrappedTarget(
             "targets", made or self._sites.location(site), round(relation.discount, 4),
             ends.name if ends is not None else None, inverse,
-            ends.type if ends is not None and ends.shape == relation.reward.shape else "",
+            _type(ends, relation.target.shape) if ends is not None else "",
             named[0][0].name if named and not any(share for _, _, share in named) else ""), step)
         if named:
             self._writer.sample(
@@ -334,6 +334,13 @@ def _named_ends(held: list[Vector]) -> list[tuple[Vector, bool, float]]:
     """Variables whose name says that they mark ends, whether by 1, and the share that they mark."""
     return [(v, by_one, float((v.values == (1 if by_one else 0)).double().mean()))
             for v in _marks(held) if (by_one := marks_ends(v.name)) is not None]
+
+
+def _type(ends: Vector, shape: tuple[int, ...]) -> str:
+    """Of a variable for ends: what is needed to multiply values of this shape by it."""
+    if ends.type == "list" and shape == (*ends.shape, 1):
+        return "column"
+    return ends.type if ends.shape == shape else ""
 
 
 def _shapes(module: nn.Module) -> list[torch.Size]:

@@ -269,7 +269,8 @@ class CutProbe(Probe):
             expression_at(file, node, self._sites.keeps_text), optimizer) == optimizer]
         if not found and last.stack and first.stack:
             return self._in_called(last.stack, first.stack)
-        return self._only(own), bool(found)
+        # One expression may cut for both.
+        return self._only(own or found), bool(found)
 
     def _in_called(
         self, last: tuple[Site, ...], first: tuple[Site, ...]

@@ -279,7 +279,7 @@ class ModeProbe(Probe):
                 continue
             model = forward.model()  # one that is never trained may be a teacher
             if not forward.scored and not (
-                self._rare and alone and step and (model is None or self._names.knows(model))
+                self._rare and alone and step and (model is None or self._is_trained(model))
             ):
                 continue
             for name, training in forward.layers.items():
@@ -288,6 +288,11 @@ class ModeProbe(Probe):
             if guilty:
                 self._name_pass(forward, guilty, step)
         self._writer.sample(TRAIN_IN_VALIDATION, step, modes)
+
+    def _is_trained(self, model: nn.Module) -> bool:
+        """Whether a module is or belongs to a model of the program, and no frozen part of it."""
+        return self._names.knows(model) and any(
+            p.requires_grad for p in nn.Module.parameters(model))
 
     def _name_pass(self, forward: Forward, guilty: tuple[str, ...], step: int) -> None:
         location = self._sites.location(forward.site)

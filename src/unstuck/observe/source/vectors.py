@@ -6,7 +6,7 @@ import ast
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from unstuck.schema.places import SourceLocation
 
 MOST_FRAMES = 3  # of the program's own, from the call outwards
 MOST_NAMES = 300  # of a scope that are looked at
+MOST_FIELDS = 16  # of a dictionary
 MOST = 32  # variables that are looked at in one go
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ENDS = frozenset({"done", "dones", "terminal", "terminals", "terminated", "ended", "end", "ends",
@@ -33,7 +34,9 @@ _GOES_ON = frozenset({"mask", "masks", "alive", "continues", "continuing", "nont
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A variable with one number for each sample; `type` is that of a tensor, else ""."""
+    """A variable with one number for each sample; `type` is that of a tensor, "list" that of
+    a list or tuple, else "".
+    """
 
     name: str
     values: torch.Tensor
@@ -54,22 +57,33 @@ def vectors(sites: Sites, size: int) -> list[Vector]:
     while frame is not None and frames < MOST_FRAMES and len(found) < MOST:
         if sites.is_user(frame.f_code.co_filename):
             frames += 1
-            for name, value in list(local_variables(frame).items())[:MOST_NAMES]:
+            for name, value in _named(local_variables(frame)):
                 values = as_vector(value, size)
                 if values is None and _is_longer(value, size):
                     longer.setdefault(name, (value, frame.f_code))
                 elif values is not None and len(found) < MOST:
                     found.append(Vector(
                         name, values, tuple(getattr(value, "shape", (size,))),
-                        str(value.dtype).removeprefix("torch.") if isinstance(
-                            value, torch.Tensor) else "",
-                        frame.f_code))
+                        _type(value), frame.f_code))
         frame = frame.f_back
     picked = max(filter(_picks, found), key=lambda v: len(v.values.unique()), default=None)
     if picked is not None:
         found += [_taken(name, value, picked, code) for name, (value, code) in longer.items()
                   if picked.values.max() < len(value)][:MOST - len(found)]
     return found
+
+
+def _named(variables: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Variables, and the fields of those that are named tuples or dictionaries."""
+    for name, value in list(variables.items())[:MOST_NAMES]:
+        yield name, value
+        if isinstance(value, tuple) and type(value) is not tuple:
+            fields = getattr(type(value), "_fields", ())
+            yield from ((f"{name}.{field}", held) for field, held in zip(
+                fields, tuple.__iter__(value), strict=False))
+        elif type(value) is dict:
+            yield from ((f"{name}.{key}", held) for key, held in list(value.items())[:MOST_FIELDS]
+                        if isinstance(key, str))
 
 
 def _is_longer(value: Any, size: int) -> bool:
@@ -94,7 +108,13 @@ def _taken(name: str, value: Any, picked: Vector, code: Any) -> Vector:
         value, torch.Tensor) else torch.from_numpy(value[places.numpy()])
     return Vector(
         f"{name}[{picked.name}]", taken.reshape(-1).to("cpu", torch.float64), tuple(taken.shape),
-        str(taken.dtype).removeprefix("torch.") if isinstance(value, torch.Tensor) else "", code)
+        _type(taken) if isinstance(value, torch.Tensor) else "", code)
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return str(value.dtype).removeprefix("torch.")
+    return "list" if isinstance(value, tuple | list) else ""
 
 
 def as_vector(value: Any, size: int) -> torch.Tensor | None:
@@ -112,8 +132,10 @@ def as_vector(value: Any, size: int) -> torch.Tensor | None:
 
 
 def words_of(name: str) -> set[str]:
-    """The words of a variable's name, in lower case: "next" and "value" of `nextValue[rows]`."""
-    return {word.lower() for word in _WORD.findall(name.partition("[")[0])}
+    """The words of a variable's name, in lower case: "next" and "value" of `nextValue[rows]`; of a
+    field its own name.
+    """
+    return {word.lower() for word in _WORD.findall(name.partition("[")[0].rpartition(".")[2])}
 
 
 def marks_ends(name: str) -> bool | None:
@@ -145,9 +167,21 @@ def is_read(vector: Vector) -> bool:
     code = vector.code
     tree = syntax_tree(code.co_filename)
     scope = next(_scopes(tree, code), tree) if tree is not None else None
-    return scope is None or any(
-        isinstance(node, ast.Name) and node.id == vector.name.partition("[")[0]
-        and isinstance(node.ctx, ast.Load) for node in ast.walk(scope))
+    return scope is None or any(map(_reads(vector.name.partition("[")[0]), ast.walk(scope)))
+
+
+def _reads(name: str) -> Callable[[ast.AST], bool]:
+    """Whether a node reads a variable, or the field of one: `batch.done` or `batch["done"]`."""
+    owner, _, field = name.rpartition(".")
+
+    def reads(node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id == name and isinstance(node.ctx, ast.Load)
+        if isinstance(node, ast.Attribute):
+            return bool(owner) and node.attr == field
+        return bool(owner) and isinstance(node, ast.Constant) and node.value == field
+
+    return reads
 
 
 def _scopes(tree: ast.Module, code: Any) -> Iterator[ast.AST]:

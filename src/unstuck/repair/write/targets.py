@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -54,13 +55,14 @@ def write_mask_ends(edit: MaskEnds, record: Record, index: Index) -> list[Patch]
     """A factor on the discounted value: the product in the sum that makes the targets."""
     found = index.at(edit.at, "what makes the targets")
     source = found.source
-    if not names.resolve(source, found.node, edit.ends.partition("[")[0]):
+    if not names.resolve(source, found.node, re.split(r"[.\[]", edit.ends)[0]):
         raise Refused(Reason.NO_PLACE, f"{edit.ends} is not known where the targets are made.")
     for node in ast.walk(found.node):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             for side in (node.right, node.left):
                 if isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult):
-                    return [Patch(edit, change.times(source, side.right, edit.factor), Form.CALL)]
+                    factor = edit.factor.replace("{}", change.operand(source, side.right))
+                    return [Patch(edit, change.times(source, side.right, factor), Form.CALL)]
     raise Refused(Reason.UNKNOWN_FORM, "The targets are not written as a reward plus a product.")
 
 

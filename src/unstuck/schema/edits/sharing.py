@@ -118,7 +118,7 @@ class MaskEnds(Edit):
     """Leave the value of the next state out where the variable `ends` says so.
 
     `at` is the expression that makes the targets, a reward plus a discounted value, and `factor`
-    one that is 0 at ends and 1 elsewhere.
+    one that is 0 at ends and 1 elsewhere, where "{}" stands for the value.
     """
 
     at: SourceLocation | None
