@@ -42,15 +42,22 @@ def loader_fact(
     loader: Any, location: SourceLocation | None, built: SourceLocation | None = None
 ) -> Loader:
     """A data loader as a record has it; its sampler may have been `built` at a place of its own."""
-    where = f"{location.line}" if location else "?"
     sampler = getattr(loader, "sampler", None)
     weights = sampler.weights if isinstance(sampler, WeightedRandomSampler) else None
     return Loader(
-        f"loader at line {where}", location, getattr(loader, "batch_size", None),
+        f"loader at line {_where(location) if location else '?'}", location, getattr(loader, "batch_size", None),
         type(sampler).__name__, samples_of(loader), int(getattr(loader, "num_workers", 0)),
         weights=length(weights), draws=length(sampler), built=built,
         whole=bool(getattr(loader, "drop_last", False)),
     )
+
+
+def _where(location: SourceLocation) -> str:
+    """The line of a loader, with the column if another one stands before it on the line."""
+    text = location.text or ""
+    before, own = text[:location.column - 1], text[location.column - 1:]
+    second = bool(own) and f"{own.partition('(')[0]}(" in before
+    return f"{location.line}, column {location.column}" if second else f"{location.line}"
 
 
 def _stored(args: Any) -> float:
