@@ -92,6 +92,7 @@ EDITS = [
     edits.KeepGraph(None),
     edits.UseResult(None),
     edits.ReadLastStep(None, 1),
+    edits.InvertLossMask(None),
     edits.KeepBuffer(None),
     edits.SkipConnections(("hidden.0",)),
     edits.OneDirection("rnn"),

@@ -61,6 +61,17 @@ def test_what_is_called_a_reward_tells_the_sign(
         assert found.location.line > 10
 
 
+def test_a_weighted_entropy_is_not_the_place(tmp_path: Path) -> None:
+    actor = "(policy.log_prob(action) * error.detach()).mean()"
+    found = verdict(
+        tmp_path, f"{actor} + 0.5 * error.square().mean() - 0.01 * policy.entropy().mean()")
+    assert isinstance(found, Present)
+    assert found.location is not None
+    assert found.location.text is not None
+    place = found.location.text[found.location.column - 1:found.location.end_column - 1]
+    assert place == "policy.log_prob(action) * error.detach()"
+
+
 @pytest.mark.parametrize("actor", [RIGHT, "(policy.log_prob(action) * error.detach()).mean()"])
 @pytest.mark.parametrize("name", ["cost", "outcome", "negative_reward"])
 def test_without_such_a_name_it_is_unknown(tmp_path: Path, actor: str, name: str) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
 from unstuck.judge.engine import diagnose
 from unstuck.observe.source.seeding import seeded_pick
 from unstuck.record.reader import read_record
+from unstuck.schema.findings import Absent
 from unstuck.schema.places import SourceLocation
 
 SLUG = "same-batch-every-step"
@@ -54,6 +56,23 @@ def test_a_batch_that_comes_again(
     batch: Callable[[torch.Tensor], torch.Tensor], verdict: str, tmp_path: Path
 ) -> None:
     assert verdict_on(batch, tmp_path) == verdict
+
+
+def test_two_optimizers_step_after_one_batch(tmp_path: Path) -> None:
+    x = torch.randn(300, 6)
+    loader = DataLoader(TensorDataset(x), batch_size=30, shuffle=True)
+    first, last = nn.Linear(6, 4), nn.Linear(4, 1)
+    with unstuck.watch(out=tmp_path / "record", overhead=1.0):
+        optimizers = [torch.optim.SGD(part.parameters(), lr=0.01) for part in (first, last)]
+        for _ in range(3):
+            for (given,) in loader:
+                for optimizer in optimizers:
+                    optimizer.zero_grad()
+                last(first(given)).square().mean().backward()
+                for optimizer in optimizers:
+                    optimizer.step()
+    found = dict(diagnose(read_record(tmp_path / "record")).verdicts)[SLUG]
+    assert isinstance(found, Absent)
 
 
 PROGRAMS = {

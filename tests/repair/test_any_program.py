@@ -70,6 +70,8 @@ def edits_of(record: Record) -> Iterator[Edit]:
                     edits.KeepSamples(model.call_location),
                     edits.KeepNumber(model.call_location, True))
     for loss in record.facts(Loss):
+        yield edits.InvertLossMask(loss.location)
+        yield edits.ReadLastStep(loss.location, 1)
         yield from (edits.LossArgument(loss.location, which, by, "")
                     for which in ("input", "target")
                     for by in ("{}.squeeze(-1)", "({} + 1) / 2", "F.sigmoid({})"))

@@ -70,6 +70,13 @@ def test_only_what_goes_beyond_other_seeds_is_better() -> None:
     assert found.verdict is not CURED
 
 
+def test_a_loss_that_does_not_tell_is_no_yardstick() -> None:
+    sick, well = run("terminal-not-masked", "sick"), run("terminal-not-masked", "well")
+    assert well.yardstick is not None
+    worse = replace(well, yardstick=replace(well.yardstick, training=-0.9, untrained=-0.9))
+    assert judge("terminal-not-masked", sick, worse).verdict is CURED
+
+
 def test_where_a_class_is_rare_each_class_counts_alike() -> None:
     sick, well = run("class-imbalance", "sick").yardstick, run("class-imbalance", "well").yardstick
     assert sick is not None

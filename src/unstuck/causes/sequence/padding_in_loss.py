@@ -10,6 +10,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import (
     Edit,
     IgnorePaddedSteps,
+    InvertLossMask,
     LeaveOutPadding,
     LossOption,
     Remedy,
@@ -131,9 +132,10 @@ def _turned(view: View, loss: Loss, share: float) -> Present | None:
             measured(view, PADDING_IN_LOSS, loss.name, view.limit(LEAST),
                      f"{percent(share)} of the targets whose outputs get a gradient are at padded "
                      "steps")),
-        remedies=(Remedy("turn the mask round", Safety.ADVICE, advice="Compare the number of each "
-                         "step with the lengths the other way round: steps < lengths is true at "
-                         "real time steps, and so is tokens != padding."),),
+        remedies=(Remedy("turn the mask round", Safety.SAFE, (InvertLossMask(loss.location),),
+                         advice="Compare the number of each step with the lengths the other way "
+                         "round: steps < lengths is true at real time steps, and so is "
+                         "tokens != padding."),),
     )
 
 

@@ -92,7 +92,7 @@ def _remedies(
     for layer in to_blame:
         if frames >= worst.needed:
             break
-        frames *= layer.stride[layer.axis]
+        frames = layer.before
         stride = tuple(1 if axis == layer.axis else each for axis, each in enumerate(layer.stride))
         same = len(set(stride)) == 1
         edits.append(LayerArgument(layer.layer, "stride", str(stride[0] if same else stride)))

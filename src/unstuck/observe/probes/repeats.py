@@ -42,10 +42,11 @@ def loader_fact(
     loader: Any, location: SourceLocation | None, built: SourceLocation | None = None
 ) -> Loader:
     """A data loader as a record has it; its sampler may have been `built` at a place of its own."""
+    where = _where(location) if location is not None else "?"
     sampler = getattr(loader, "sampler", None)
     weights = sampler.weights if isinstance(sampler, WeightedRandomSampler) else None
     return Loader(
-        f"loader at line {_where(location) if location else '?'}", location, getattr(loader, "batch_size", None),
+        f"loader at line {where}", location, getattr(loader, "batch_size", None),
         type(sampler).__name__, samples_of(loader), int(getattr(loader, "num_workers", 0)),
         weights=length(weights), draws=length(sampler), built=built,
         whole=bool(getattr(loader, "drop_last", False)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import TypeGuard
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -10,10 +11,11 @@ from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name, spell
-from unstuck.repair.text import Splice
+from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import (
     AttendBackwards,
     IgnorePaddedSteps,
+    InvertLossMask,
     InvertMask,
     LeaveOutPadding,
     OneDirection,
@@ -137,14 +139,49 @@ def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch
     given = names.given_before(source, mask) if isinstance(mask, ast.Name) else None
     joined = _joined(given) if given is not None else None
     mask = joined if joined is not None else mask
+    return [Patch(edit, change.replace(source, mask, _opposite(source, mask)), Form.CALL)]
+
+
+def _opposite(source: Source, mask: ast.expr) -> str:
     if isinstance(mask, ast.UnaryOp) and isinstance(mask.op, ast.Invert):
-        text = source.code(mask.operand)
-    elif isinstance(mask, ast.Compare) and len(mask.ops) == 1 and type(mask.ops[0]) in _OPPOSITE:
-        text = (f"{source.code(mask.left)} {_OPPOSITE[type(mask.ops[0])]} "
+        return source.code(mask.operand)
+    if isinstance(mask, ast.Compare) and len(mask.ops) == 1 and type(mask.ops[0]) in _OPPOSITE:
+        return (f"{source.code(mask.left)} {_OPPOSITE[type(mask.ops[0])]} "
                 f"{source.code(mask.comparators[0])}")
-    else:
-        text = f"~{change.operand(source, mask)}"
-    return [Patch(edit, change.replace(source, mask, text), Form.CALL)]
+    return f"~{change.operand(source, mask)}"
+
+
+def write_inverted_in_loss(edit: InvertLossMask, record: Record, index: Index) -> list[Patch]:
+    """The only comparison that can be the mask, beside the loss or in a function called there."""
+    found = index.at(edit.at, "the loss")
+    here = list(names.inside(names.scope_of(found.source, found.node)))
+    places = [(found.source, node) for node in here]
+    for call in here:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            known = index.functions(call.func.id)
+            places += [(known[0][0], node) for node in names.inside(known[0][1])] if (
+                len(known) == 1) else []
+    masks = {node: source for source, node in places if _may_mask(node, source)}
+    if len(masks) != 1:
+        raise Refused(Reason.NO_PLACE, "It is not known which comparison makes the mask.")
+    (mask, source), = masks.items()
+    return [Patch(edit, change.replace(source, mask, _opposite(source, mask)), Form.CALL)]
+
+
+def _may_mask(node: ast.AST, source: Source) -> TypeGuard[ast.Compare]:
+    """Whether a node compares elements, for no condition and for no count."""
+    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or (
+            type(node.ops[0]) not in _OPPOSITE):
+        return False
+    inner: ast.AST = node
+    for outer in source.ancestors(node):
+        if isinstance(outer, ast.stmt):
+            return not (isinstance(outer, ast.If | ast.While | ast.Assert) and outer.test is inner)
+        if isinstance(outer, ast.IfExp | ast.BoolOp) or (
+                isinstance(outer, ast.Attribute) and outer.attr in ("mean", "sum", "item")):
+            return False
+        inner = outer
+    return False
 
 
 def _masked(index: Index) -> Found:
@@ -304,6 +341,7 @@ WRITERS = {
     ReadRealSteps: write_real_steps,
     ReadLastStep: write_last_step,
     InvertMask: write_inverted,
+    InvertLossMask: write_inverted_in_loss,
     AttendBackwards: write_causal,
     OneDirection: write_one_direction,
     LeaveOutPadding: write_without_padding,

@@ -107,6 +107,7 @@ from unstuck.schema.edits.remedies import Remedy, loss_form
 from unstuck.schema.edits.sequences import (
     AttendBackwards,
     IgnorePaddedSteps,
+    InvertLossMask,
     InvertMask,
     LeaveOutPadding,
     OneDirection,
@@ -163,6 +164,7 @@ __all__ = [
     "Impute",
     "InitialiseLayer",
     "InsertLayer",
+    "InvertLossMask",
     "InvertMask",
     "KeepBuffer",
     "KeepGraph",

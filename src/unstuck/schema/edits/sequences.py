@@ -68,6 +68,19 @@ class InvertMask(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class InvertLossMask(Edit):
+    """The other way round for the mask of padding in a loss; `at` is the call of the loss."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "turn the mask round"
+
+    def code(self) -> str:
+        return "mask = steps < lengths.unsqueeze(1)  # true at real time steps"
+
+
+@dataclass(frozen=True, slots=True)
 class OneDirection(Edit):
     """Let a recurrent layer run forwards only, and what reads it be half as wide."""
 
