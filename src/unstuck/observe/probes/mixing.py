@@ -11,17 +11,8 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.axes import cuts_in_order, swapped
-from unstuck.observe.batch_axis import (
-    FEWEST,
-    Entry,
-    Lost,
-    Mixed,
-    Summed,
-    entry_of,
-    follow,
-    has_rows,
-    kept,
-)
+from unstuck.observe.batch_axis import Lost, Mixed, Summed, follow, kept
+from unstuck.observe.batch_entry import FEWEST, Entry, entry_of, has_rows
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.naming import unwrapped

@@ -11,7 +11,8 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.axes import Axes, cut, factors, free, holds
-from unstuck.observe.batch_axis import Entry, entry_of, follow
+from unstuck.observe.batch_axis import follow
+from unstuck.observe.batch_entry import Entry, entry_of
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.tensors import is_plain, tensors_in
