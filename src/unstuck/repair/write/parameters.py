@@ -28,6 +28,11 @@ def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) 
         line = f'{held}.add_param_group({{"params": {target}.parameters()}})'
         return [Patch(edit, change.after(put.source, put.statement, line), Form.STATEMENT,
                       checks=checks)]
+    anew = _bound_anew(found, parts)
+    if anew is not None:
+        line = found.source.code(found.statement)
+        return [Patch(edit, change.after(anew.source, anew.statement, line), Form.STATEMENT,
+                      checks=checks)]
     later = [made for made in (_made(record, index, name) for name in edit.parameters)
              if made is not None and _behind(made, found)]
     if not later:
@@ -44,6 +49,22 @@ def write_parameters(edit: ParametersToOptimizer, record: Record, index: Index) 
     lines = [f'{held}.add_param_group({{"params": {part}}})' for part in parts]
     return [Patch(edit, change.after(last.source, last.statement, "\n".join(lines)),
                   Form.STATEMENT, checks=checks)]
+
+
+def _bound_anew(built: Found, parts: list[str]) -> Found | None:
+    """The only assignment behind the construction of the optimizer that gives the name of what it
+    holds another value: the optimizer already has what that name meant then."""
+    source, given = built.source, change.argument(built.call, "params", 0)
+    if given is None or source.code(given) not in parts or not isinstance(
+        built.statement, ast.Assign
+    ):
+        return None
+    held = {node.id for node in ast.walk(given) if isinstance(node, ast.Name)}
+    scope = source.function(built.node) or source.tree
+    found = [node for node in names.inside(scope) if isinstance(node, ast.Assign)
+             and source.span(node)[0] > source.span(built.statement)[0]
+             and any(isinstance(target, ast.Name) and target.id in held for target in node.targets)]
+    return Found(source, found[0]) if len(found) == 1 else None
 
 
 def _put(built: Found, unit: str) -> tuple[Found, str]:
