@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from unstuck.curves.collapse import collapse_of
 from unstuck.measures.basics import learned_little, succeeded, thinned, weights
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -39,7 +40,8 @@ def _detect(view: View) -> Verdict:
     if state is not None:
         return _without_past(state)
     early = view.record.facts(StepRead)
-    if early and not succeeded(view.outcome):
+    # A step that is the same in every sample leaves nothing to tell them by, which says more.
+    if early and not succeeded(view.outcome) and collapse_of(view.record) is None:
         return _one_step(early[0], 0.85 if learned_little(view.outcome) else 0.6)
     if not view.has(REACHED):
         return Unknown("which parameters the loss reaches was not measured", (REACHED.name,))

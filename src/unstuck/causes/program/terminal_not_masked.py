@@ -35,10 +35,17 @@ BATCHES = Threshold(
     "100 steps",
 )
 BEYOND = Threshold(
-    "beyond-rewards", 1.5,
-    "No return is larger than the largest reward in every step for ever. Targets above that come "
-    "from values that have lost touch with rewards.",
+    "beyond-rewards", 5.0,
+    "No return is larger than the largest reward in every step for ever. Targets far above that "
+    "come from values that have lost touch with rewards, or from a rare reward that was not seen.",
     "Sutton and Barto 2018, section 3.3: the sum of a geometric series",
+)
+GROWING = Threshold(
+    "growing-targets", 1.5,
+    "Values that have lost touch with rewards grow without end: by this much from one look to the "
+    "next, while those that a rare reward explains come to rest.",
+    "runs without ends: targets grew 3-fold to 8-fold in the last looks; with a rare reward: by "
+    "less than a tenth",
 )
 
 
@@ -88,7 +95,8 @@ def _never_marked(view: View, fact: BootstrappedTarget) -> Verdict | None:
                       for signal in (ENDS_MARKED, BEYOND_REWARDS))
     if marked.values.any() or len(marked) < view.limit(BATCHES) or not len(beyond):
         return None
-    if not beyond.values[-1] >= view.limit(BEYOND):
+    last = beyond.values[-2:]
+    if not last[-1] >= view.limit(BEYOND) or not last[-1] >= view.limit(GROWING) * last[0]:
         return None
     steps, values = thinned(beyond.steps, beyond.values)
     return Present(
@@ -148,7 +156,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(ENDS_BOOTSTRAPPED, ENDS_MARKED, BEYOND_REWARDS),
-    thresholds=(LOOKS, SHARE, BATCHES, BEYOND),
+    thresholds=(LOOKS, SHARE, BATCHES, BEYOND, GROWING),
     effects=(Effect.TARGETS_OFF_SCALE, Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
     detect=_detect,
 )
