@@ -69,9 +69,37 @@ def write_keep_graph(edit: KeepGraph, record: Record, index: Index) -> list[Patc
     if source.text[left - 1:left] == "(" and source.text[right:right + 1] == ")" and (
             source.pairs.get(left - 1) == right) and isinstance(kept, ast.BinOp | ast.IfExp):
         left, right = left - 1, right + 1
-    return [Patch(edit, tuple(s for s in (
+    return [Patch(edit, (*(s for s in (
         Splice(source.name, start, left, ""), Splice(source.name, right, end, "")
-    ) if s.start < s.end), Form.CALL)]
+    ) if s.start < s.end), *_cut_where_meant(source, statement, outermost)), Form.CALL)]
+
+
+def _cut_where_meant(
+    source: Source, statement: ast.stmt, cut: ast.expr
+) -> tuple[Splice, ...]:
+    """The cut, for what reads the name before the first of several backward passes.
+
+    One loss may be meant to leave out what the next one trains, as that of a discriminator.
+    """
+    if not (isinstance(statement, ast.Assign) and statement.value is cut
+            and isinstance(statement.targets[0], ast.Name)):
+        return ()
+    block = next((block for block in (getattr(source.parents.get(statement), field, ())
+                                      for field in ("body", "orelse"))
+                  if isinstance(block, list) and statement in block), [])
+    name = statement.targets[0].id
+    reads: list[list[ast.Name]] = [[]]
+    for later in block[block.index(statement) + 1:] if block else ():
+        nodes = list(ast.walk(later))
+        reads[-1] += [each for each in nodes if isinstance(each, ast.Name) and each.id == name
+                      and isinstance(each.ctx, ast.Load)]
+        if any(isinstance(each, ast.Call) and names.called(each) in ("backward", "manual_backward")
+               for each in nodes):
+            reads.append([])
+    if len(reads) < 2 or not any(reads[1:]):
+        return ()
+    return tuple(Splice(source.name, end, end, ".detach()")
+                 for _, end in map(source.span, reads[0]))
 
 
 def _drawn(node: ast.AST) -> ast.Attribute | None:
