@@ -42,8 +42,8 @@ BEYOND = Threshold(
 )
 GROWING = Threshold(
     "growing-targets", 1.5,
-    "Values that have lost touch with rewards grow without end: by this much from one look to the "
-    "next, while those that a rare reward explains come to rest.",
+    "Values that have lost touch with rewards go on growing, by this much from one look to the "
+    "next. Values that a rare reward explains stop growing.",
     "runs without ends: targets grew 3-fold to 8-fold in the last looks; with a rare reward: by "
     "less than a tenth",
 )
