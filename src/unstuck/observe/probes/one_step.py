@@ -23,10 +23,7 @@ FEWEST = 3  # time steps
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A layer's call: the numbers of the nodes that made its output and its last states."""
-
     name: str
-    output: int
     steps: int
     axis: int  # of the time steps
 
@@ -43,7 +40,8 @@ class OneStepProbe(Probe):
         super().__init__(context)
         self._finite = context.probe(FiniteProbe)
         self._calls: dict[int, _Call] = {}  # by the node of the output
-        self._read: dict[str, StepRead] = {}
+        self._reads: dict[str, set[StepRead | None]] = {}  # of the losses in this step
+        self._known: dict[str, StepRead] = {}
         self._whole: set[str] = set()  # layers of which a loss reads more
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -58,24 +56,15 @@ class OneStepProbe(Probe):
             return
         axis = 1 if module.batch_first else 0
         if made.shape[axis] >= FEWEST:
-            node = graph.sequence(made.grad_fn)
-            self._calls[node] = _Call(known[0], node, int(made.shape[axis]), axis)
+            self._calls[graph.sequence(made.grad_fn)] = _Call(known[0], int(made.shape[axis]), axis)
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks at what takes the outputs."""
-        calls, self._calls = self._calls, {}
-        found: dict[str, set[StepRead | None]] = {}
-        for node in nodes if calls else ():
+        for node in nodes if self._calls else ():
             for parent in graph.parents(node):
-                call = calls.get(graph.sequence(parent))
+                call = self._calls.get(graph.sequence(parent))
                 if call is not None and graph.variable(parent) is None:
-                    found.setdefault(call.name, set()).add(self._selected(node, call))
-        for name, (first, *others) in found.items():
-            if first is None or others:
-                self._whole.add(name)
-            elif name not in self._whole and self._read.get(name) != first:
-                self._read[name] = first
-                self._writer.fact(first, self._moment.step)
+                    self._reads.setdefault(call.name, set()).add(self._selected(node, call))
 
     def _selected(self, node: Any, call: _Call) -> StepRead | None:
         """The step that an operation selects; None if it takes more, or one of the later half."""
@@ -84,7 +73,7 @@ class OneStepProbe(Probe):
             not 2 * index < call.steps
         ):
             return None
-        before = self._read.get(call.name)
+        before = self._known.get(call.name)
         known = before.location if before is not None and before.index == index else None
         return StepRead(call.name, index, call.steps, call.axis, known or self._place(node))
 
@@ -96,9 +85,15 @@ class OneStepProbe(Probe):
             line is not None and len(found) == 1) else None
 
     def look_ended(self, step: int) -> None:
-        """Nothing is kept from one step to the next."""
-        self._calls = {}
+        """Writes what all losses of the step read."""
+        for name, (first, *others) in self._reads.items():
+            if first is None or others:
+                self._whole.add(name)
+            elif name not in self._whole and self._known.get(name) != first:
+                self._known[name] = first
+                self._writer.fact(first, step)
+        self.left_halfway()
 
     def left_halfway(self) -> None:
         """Forgets the step."""
-        self._calls = {}
+        self._calls, self._reads = {}, {}

@@ -15,7 +15,7 @@ from unstuck.observe.batch_axis import follow
 from unstuck.observe.batch_entry import Entry, entry_of
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.tensors import is_plain, tensors_in
+from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.losses import RowsApart
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, REGRESSION, target_among
 
@@ -24,12 +24,21 @@ MOST = 8  # calls of models, or losses, in one step
 
 
 @dataclass(frozen=True, slots=True)
-class _Loss:
-    """What a loss was given: the node of its outputs, and the axes of their classes."""
+class _Targets:
+    """Targets of this shape, which are a view of a `whole` from a place on; no data are kept."""
 
-    given: torch.Tensor
-    target: torch.Tensor
-    classes: bool  # axis 1 of what is given has a number for each class
+    shape: tuple[int, ...]
+    whole: tuple[int, ...]
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A loss: the number of the node that made the outputs it was given, and its targets."""
+
+    node: int
+    targets: _Targets
+    classes: bool  # axis 1 of the outputs has a number for each class
 
 
 class RowOrderProbe(Probe):
@@ -61,8 +70,11 @@ class RowOrderProbe(Probe):
         ):
             return
         given, target = args[0], target_among(function, args)
-        if is_plain(given) and is_plain(target) and given.grad_fn is not None:
-            self._losses.append(_Loss(given, target, target.ndim == given.ndim - 1))
+        if is_plain(given) and is_plain(target) and given.grad_fn is not None and (
+            targets := _targets(target)
+        ) is not None:
+            self._losses.append(_Loss(
+                graph.sequence(given.grad_fn), targets, target.ndim == given.ndim - 1))
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Compares the order of the rows of each loss."""
@@ -70,24 +82,24 @@ class RowOrderProbe(Probe):
         losses, self._losses = self._losses, []
         if not (self._moment.traced or self._moment.step == STEPS - 1):
             return
-        numbers = {graph.sequence(node) for node in nodes}
+        wanted = {loss.node for loss in losses}
+        made = {number: node for node in nodes if (number := graph.sequence(node)) in wanted}
         for loss in losses:
-            if graph.sequence(loss.given.grad_fn) in numbers:
-                for entry in entries:
-                    self._compare(loss, entry)
+            for entry in entries if loss.node in made else ():
+                self._compare(loss, made[loss.node], entry)
 
-    def _compare(self, loss: _Loss, entry: Entry) -> None:
-        wanted = _layout(loss.target, entry.samples)
+    def _compare(self, loss: _Loss, made: Any, entry: Entry) -> None:
+        wanted = _layout(loss.targets, entry.samples)
         if wanted is None or self._known:
             return
-        state = follow(loss.given.grad_fn, entry)
+        state = follow(made, entry)
         if not isinstance(state, tuple):
             return
         rows = [*state[:1], *state[2:]] if loss.classes else [*state]
         ordered, expected = factors(tuple(rows)), factors(wanted)
         if ordered != expected and sorted(ordered) == sorted(expected) and len(ordered) == 2:
             self._known = True
-            node = next((each for each in graph.reshaped(loss.given.grad_fn)
+            node = next((each for each in graph.reshaped(made)
                          if _joins(each)), None)
             before: tuple[int, ...] = ()
             place = None
@@ -115,24 +127,26 @@ def _joins(node: Any) -> bool:
         len(before[0] or ()) > len(made))
 
 
-def _layout(target: torch.Tensor, samples: int) -> Axes | None:
-    """The axes of targets, told by the batch that they are a view of; None if that is open."""
+def _targets(target: torch.Tensor) -> _Targets | None:
+    """What tells the order of targets; None if their numbers do not lie in that of a batch."""
     whole = target if target._base is None else target._base
-    if not (is_plain(whole) and whole.is_contiguous() and target.is_contiguous()) or (
-        target.ndim == 0 or whole.ndim < 2
+    if not (is_plain(whole) and observable(whole) and observable(target)) or target.ndim == 0 or (
+        whole.ndim < 2 or not (whole.is_contiguous() and target.is_contiguous())
     ):
         return None
-    row = math.prod(whole.shape[1:])
-    if whole.numel() == target.numel():
-        if [*whole.shape].count(samples) != 1:
+    return _Targets(tuple(target.shape), tuple(whole.shape), target.storage_offset())
+
+
+def _layout(targets: _Targets, samples: int) -> Axes | None:
+    """The axes of targets, told by the batch that they are a view of; None if that is open."""
+    whole, row = targets.whole, math.prod(targets.whole[1:])
+    if math.prod(whole) == math.prod(targets.shape):
+        if whole.count(samples) != 1:
             return None
-        axes: Axes = tuple(((size, 1),) if size == samples else free(size)
-                           for size in whole.shape)
-    elif target.numel() == samples * row and samples != row and (
-        not target.storage_offset() % row
-    ):  # some rows of all targets
-        axes = ((samples, 1),), free(row)
+        axes: Axes = tuple(((size, 1),) if size == samples else free(size) for size in whole)
+    elif math.prod(targets.shape) == samples * row and samples != row and not targets.start % row:
+        axes = ((samples, 1),), free(row)  # some rows of all targets
     else:
         return None
-    found = cut(axes, tuple(target.shape))
+    found = cut(axes, targets.shape)
     return found if found is not None and any(map(holds, found)) else None
