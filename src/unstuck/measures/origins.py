@@ -108,14 +108,13 @@ def called_apart(view: View) -> SourceLocation | None:
 def data_sets(view: View) -> tuple[SourceLocation, SourceLocation] | None:
     """Where the data set of training is made, and the held-out one; None if there are several."""
     made = {each.name: each.made for each in view.record.facts(Loader)}
-    found = []
-    for held_out in (False, True):
-        places = {made.get(each.loader) for each in view.record.facts(Feeding)
-                  if (each.role is CallRole.HELD_OUT) is held_out}
-        found += [next(iter(places))] if len(places) == 1 else []
-    trained, other = found if len(found) > 1 else (None, None)
-    return (trained, other) if trained is not None and other is not None and (
-        trained != other) else None
+    trained, held_out = (
+        {made.get(each.loader) for each in view.record.facts(Feeding)
+         if (each.role is CallRole.HELD_OUT) is other} for other in (False, True))
+    if len(trained) != 1 or len(held_out) != 1 or trained == held_out:
+        return None
+    one, other = trained.pop(), held_out.pop()
+    return (one, other) if one is not None and other is not None else None
 
 
 def split(view: View) -> SourceLocation | None:

@@ -172,7 +172,7 @@ def given_before(source: Source, node: ast.Name) -> ast.expr | None:
     held = [each.node for each in bindings(source, scope, node.id)]
     inner: ast.AST = node
     for outer in source.ancestors(node):
-        for block in _blocks(outer):
+        for block in blocks(outer):
             place = next((i for i, each in enumerate(block) if each is inner), None)
             for statement in reversed(block[:place] if place is not None else ()):
                 match statement:
@@ -189,7 +189,8 @@ def given_before(source: Source, node: ast.Name) -> ast.expr | None:
     return None
 
 
-def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The lists of statements that a node holds."""
     for name in ("body", "orelse", "finalbody"):
         block = getattr(node, name, None)
         if isinstance(block, list):

@@ -112,7 +112,7 @@ class RowOrderProbe(Probe):
 
     def look_ended(self, step: int) -> None:
         """Nothing is kept from one step to the next."""
-        self._entries, self._losses = [], []
+        self.left_halfway()
 
     def left_halfway(self) -> None:
         """Forgets the step."""

@@ -23,6 +23,7 @@ MOST_NAMES = 300  # of a scope that are looked at
 MOST_FIELDS = 16  # of a dictionary
 MOST = 32  # variables that are looked at in one go
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_NAME = re.compile(r"""(?P<owner>\w+)(?:\.(?P<field>\w+)|\["(?P<key>[^"]*)"\])?""")
 _ENDS = frozenset({"done", "dones", "terminal", "terminals", "terminated", "ended", "end", "ends",
                    "final", "over", "d", "dead", "finished"})
 _LIMITS = frozenset({"truncated", "truncation", "truncations", "trunc", "timeout", "timeouts",
@@ -82,8 +83,8 @@ def _named(variables: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{field}", held) for field, held in zip(
                 fields, tuple.__iter__(value), strict=False))
         elif type(value) is dict:
-            yield from ((f"{name}.{key}", held) for key, held in list(value.items())[:MOST_FIELDS]
-                        if isinstance(key, str))
+            yield from ((f'{name}["{key}"]', held)
+                        for key, held in list(value.items())[:MOST_FIELDS] if isinstance(key, str))
 
 
 def _is_longer(value: Any, size: int) -> bool:
@@ -135,7 +136,14 @@ def words_of(name: str) -> set[str]:
     """The words of a variable's name, in lower case: "next" and "value" of `nextValue[rows]`; of a
     field its own name.
     """
-    return {word.lower() for word in _WORD.findall(name.partition("[")[0].rpartition(".")[2])}
+    owner, field = _parts(name)
+    return {word.lower() for word in _WORD.findall(field or owner)}
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The variable, and its field if it has one: of `batch.done` and of `batch["done"]`."""
+    found = _NAME.match(name)
+    return (found["owner"], found["field"] or found["key"] or "") if found else (name, "")
 
 
 def marks_ends(name: str) -> bool | None:
@@ -167,19 +175,19 @@ def is_read(vector: Vector) -> bool:
     code = vector.code
     tree = syntax_tree(code.co_filename)
     scope = next(_scopes(tree, code), tree) if tree is not None else None
-    return scope is None or any(map(_reads(vector.name.partition("[")[0]), ast.walk(scope)))
+    return scope is None or any(map(_reads(vector.name), ast.walk(scope)))
 
 
 def _reads(name: str) -> Callable[[ast.AST], bool]:
     """Whether a node reads a variable, or the field of one: `batch.done` or `batch["done"]`."""
-    owner, _, field = name.rpartition(".")
+    owner, field = _parts(name)
 
     def reads(node: ast.AST) -> bool:
         if isinstance(node, ast.Name):
-            return node.id == name and isinstance(node.ctx, ast.Load)
+            return not field and node.id == owner and isinstance(node.ctx, ast.Load)
         if isinstance(node, ast.Attribute):
-            return bool(owner) and node.attr == field
-        return bool(owner) and isinstance(node, ast.Constant) and node.value == field
+            return bool(field) and node.attr == field
+        return bool(field) and isinstance(node, ast.Constant) and node.value == field
 
     return reads
 

@@ -84,12 +84,10 @@ def _cut_where_meant(
     if not (isinstance(statement, ast.Assign) and statement.value is cut
             and isinstance(statement.targets[0], ast.Name)):
         return ()
-    block = next((block for block in (getattr(source.parents.get(statement), field, ())
-                                      for field in ("body", "orelse"))
-                  if isinstance(block, list) and statement in block), [])
+    block = next(each for each in names.blocks(source.parents[statement]) if statement in each)
     name = statement.targets[0].id
     reads: list[list[ast.Name]] = [[]]
-    for later in block[block.index(statement) + 1:] if block else ():
+    for later in block[block.index(statement) + 1:]:
         nodes = list(ast.walk(later))
         reads[-1] += [each for each in nodes if isinstance(each, ast.Name) and each.id == name
                       and isinstance(each.ctx, ast.Load)]
