@@ -32,6 +32,7 @@ from unstuck.schema.facts import (
     losses,
     models,
     optimizers,
+    pairs,
     sequences,
     statistics,
 )
@@ -53,7 +54,7 @@ def results(head: str, sources: list[Source]) -> tuple[Index, list[Patch] | Cann
     """What is written for the edit of a head."""
     known: dict[str, Any] = {
         **vars(edits), **vars(calls), **vars(data), **vars(losses), **vars(models), **vars(loops),
-        **vars(optimizers), **vars(sequences), **vars(statistics),
+        **vars(optimizers), **vars(pairs), **vars(sequences), **vars(statistics),
         "at": lambda text: facts.at(sources, text)}
     lines = dict(line.split(": ", 1) for line in head.splitlines() if not line.startswith("#"))
     values = eval(f"dict({lines.get('facts', '')})", known)

@@ -84,6 +84,7 @@ from unstuck.schema.edits.losses import (
     LossOption,
     StepDown,
     SwapLoss,
+    SwapPairs,
     WeighTerm,
 )
 from unstuck.schema.edits.optimizers import (
@@ -220,6 +221,7 @@ __all__ = [
     "SwapAxes",
     "SwapLoss",
     "SwapOptimizer",
+    "SwapPairs",
     "SwitchMode",
     "Together",
     "TransformTogether",

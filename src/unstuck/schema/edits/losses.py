@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, literal
+from unstuck.schema.facts.pairs import TwoValues
 from unstuck.schema.places import SourceLocation
 from unstuck.words import count
 
@@ -109,6 +110,31 @@ class FlipSign(Edit):
 
     def code(self) -> str:
         return "loss = -loss"
+
+
+@dataclass(frozen=True, slots=True)
+class SwapPairs(Edit):
+    """The two kinds of pairs in a loss change places.
+
+    `at` is the loss, `labels` the variable with two `values` that tells which kind a pair is.
+    """
+
+    at: SourceLocation | None
+    labels: str | None
+    values: TwoValues | None
+
+    def words(self) -> str:
+        return "swap the two kinds of pairs"
+
+    def code(self) -> str:
+        if self.labels is None or self.values is None:
+            return "loss = criterion(anchor, positive, negative)"
+        return f"loss = criterion(first, second, {self.turned(self.labels)})"
+
+    def turned(self, labels: str) -> str:
+        """The opposite of labels."""
+        before = {TwoValues.SIGNS: "-", TwoValues.BOOL: "~", TwoValues.BITS: "1 - "}
+        return before[self.values or TwoValues.BITS] + labels
 
 
 @dataclass(frozen=True, slots=True)
