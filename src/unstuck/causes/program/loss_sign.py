@@ -176,8 +176,8 @@ def _turned(view: View, pairs: Attraction) -> Present:
                      f"{percent(pairs.farther)} of comparisons "
                      f"({number(round(pairs.sigmas, 1))} standard deviations above one half)"),
             Evidence(TRAIN_LOSS.name, "", (0,), (0.0,), None,
-                     "the pairs that are pushed apart are closer than two samples that are no "
-                     f"pair (they are farther in {percent(pairs.pushed_to_others)} of "
+                     "the pairs that are pushed apart are closer than two samples of different "
+                     f"pairs (they are farther in {percent(pairs.pushed_to_others)} of "
                      "comparisons)"),
         ),
         remedies=(
