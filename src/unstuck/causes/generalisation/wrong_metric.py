@@ -118,6 +118,8 @@ def _of_values(scoring: Scoring, loss: Loss) -> Present:
 def _present(view: View, score: Score) -> Present:
     told, true = (level(view[signal][score.name]) for signal in (TOLD_SCORE, TRUE_SCORE))
     name = score.name.rpartition(": ")[2]
+    agreed = f"its value agreed {score.agreed:,} times" if score.held else (
+        "by the shapes of both sides")
     of_batches = score.how is Counting.BATCHES  # which somebody may want, if hardly by such a name
     says = number(told) if of_batches else percent(told)
     return Present(
@@ -130,7 +132,7 @@ def _present(view: View, score: Score) -> Present:
         "does not count the right predictions",
         evidence=(
             measured(view, TOLD_SCORE, score.name, None, f"the score, as the program counts it: "
-                     f"{says} (its value agreed {score.agreed:,} times)"),
+                     f"{says} ({agreed})"),
             measured(view, TRUE_SCORE, score.name, None,
                      f"the share of right predictions at the same times: {percent(true)}"),
         ),
@@ -162,9 +164,10 @@ CAUSE = Cause(
         "mask picks. A variable whose name speaks of a score must hold the number of a wrong way, "
         "and of no right one, three times.",
         limitations="The labels and the score must be variables where the model is called, or in "
-        "what these hold. Scores of training batches are not looked at, nor those of losses that "
-        "are not for classes. Everything else is left alone: top-k, thresholds, averages over "
-        "classes and running means are all meant by somebody.",
+        "what these hold; of a score that is returned or printed at once, only the comparison of a "
+        "column with a row is seen. Scores of training batches are not looked at, nor those of "
+        "losses that are not for classes. Everything else is left alone: top-k, thresholds, "
+        "averages over classes and running means are all meant by somebody.",
         references=(
             "PyTorch documentation: broadcasting semantics, torch.argmax, torch.round",
         ),

@@ -25,6 +25,7 @@ from unstuck.observe.probes.answers import (
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.evaluations import EvaluationLosses
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.probes.unheld import Unheld
 from unstuck.observe.source.comparisons import (
     LABELS,
     compared_values,
@@ -111,6 +112,7 @@ class ScoreProbe(Probe):
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
+        self._unheld = Unheld(context)
         self._zeros = 0  # times that a score is zero, where predictions are right
         self._places: dict[str, SourceLocation | None] = {}
         self._written: dict[str, int] = {}  # the last step of each score that was written
@@ -165,6 +167,8 @@ class ScoreProbe(Probe):
 
     def _end(self, held: _Evaluation) -> None:
         self._evaluation = None
+        for places, run in held.passes.items():
+            self._unheld.ended(places[0], held.step, run.parts[""])
         self._evaluated.ended(held.step, any(
             how is Counting.RIGHT and agreed >= SURE and self._mostly(called, how, agreed)
             for (called, how), agreed in self._agreed.items()))
@@ -217,6 +221,8 @@ class ScoreProbe(Probe):
                 counts = of_two_classes(
                     output.float(), labels, kind == LOGITS, self._compares_sigmoid())
                 run.parts[""].add(len(output), counts)
+                if Counting.PAIRS in counts and places[0] in self._labels_at:
+                    self._unheld.meets(places[0], near[0], self._labels_at[places[0]])
                 self._evaluated.add(output, labels, None)
                 return
             axis = axis_of(labels, output)
@@ -324,6 +330,8 @@ class ScoreProbe(Probe):
 
     def finished(self, kind: EndKind) -> None:
         """Writes how the program counts."""
+        if not self._agreed:
+            self._unheld.write()
         for (called, how), agreed in self._agreed.items():
             if self._mostly(called, how, agreed):
                 self._writer.fact(

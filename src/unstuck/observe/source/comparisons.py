@@ -10,6 +10,8 @@ from unstuck.schema.facts.scores import Code
 
 COMPARING = ("eq", "ne", "equal")  # functions and methods
 KEEPING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach", "flatten")  # the dimensions
+ELEMENTWISE = (*KEEPING[:-1], "round", "sigmoid", "float", "double", "bool", "clone")
+SHAPING = ("squeeze", "view", "reshape", "flatten", "ravel", "argmax", "max", "topk", "sort")
 COUNTING = re.compile(r"accura|\bacc\b|_acc\b|\bacc_|correct|score|hit_rate|n_right|match",
                       re.IGNORECASE)
 LABELS = re.compile(
@@ -54,6 +56,50 @@ def compared_values(tree: ast.Module) -> ast.expr | None:
                     tree, one, DEPTH, part=VALUES):
                 return node
     return None
+
+
+def compared_column(
+    tree: ast.Module, function: str, line: int, labels: str
+) -> ast.expr | None:
+    """The comparison of labels with what a model made, in all of its dimensions, of each sample.
+
+    None if the text compares them in another way as well: which of them runs is not known.
+
+    Args:
+        tree: of the file.
+        function: that calls the model at a line of it,
+        line: of the file.
+        labels: the variable there that holds them.
+    """
+    scope = _scope(tree, function, line)
+    found = None
+    for node in ast.walk(scope):
+        if isinstance(node, ast.expr) and len(sides := _compared(node)) == 2:
+            for one, other in (sides, sides[::-1]):
+                if _is_plain(other) and _root(other) == labels:
+                    if not _keeps_dimensions(scope, one, line, DEPTH):
+                        return None
+                    found = found or node
+    return found
+
+
+def _keeps_dimensions(scope: ast.AST, value: ast.expr, line: int, depth: int) -> bool:
+    """Whether a value is what a call at a line returned, changed element by element alone."""
+    if isinstance(value, ast.Name):
+        given = list(_values(scope, value.id, parts=True))
+        return depth > 0 and bool(given) and all(
+            _keeps_dimensions(scope, each, line, depth - 1) for each in given)
+    if isinstance(value, ast.Compare):
+        return len(value.ops) == 1 and isinstance(value.comparators[0], ast.Constant) and (
+            _keeps_dimensions(scope, value.left, line, depth))
+    if not isinstance(value, ast.Call):
+        return False
+    name = _name(value.func)
+    if isinstance(value.func, ast.Attribute) and name in ELEMENTWISE:
+        of_torch = ast.unparse(value.func.value) in ("torch", "F", "nn.functional")
+        inner = value.args[0] if of_torch and value.args else value.func.value
+        return _keeps_dimensions(scope, inner, line, depth)
+    return name not in SHAPING and value.lineno <= line <= (value.end_lineno or 0)
 
 
 def compares_sigmoid(trees: Sequence[ast.Module]) -> bool:
@@ -167,18 +213,23 @@ def computed_by(
         name: of the variable, or what it holds: `scores['valid']`.
         how: `compares` or `divides`.
     """
-    scope = next((node for node in ast.walk(tree) if isinstance(node, Function)
-                  and node.name == function
-                  and node.lineno <= line <= (node.end_lineno or 0)), None)
-    values = list(_values(scope or tree, name))
+    scope = _scope(tree, function, line)
+    values = list(_values(scope, name))
     if len(values) != 1:
         return None
     found = {id(node): node for node in _computing(tree, scope, values[0], how, set(), DEPTH)}
     return next(iter(found.values())) if len(found) == 1 else values[0]
 
 
+def _scope(tree: ast.Module, function: str, line: int) -> Function | ast.Module:
+    """The function of this name that has a line, or the module."""
+    return next((node for node in ast.walk(tree) if isinstance(node, Function)
+                 and node.name == function
+                 and node.lineno <= line <= (node.end_lineno or 0)), tree)
+
+
 def _computing(
-    tree: ast.Module, scope: Function | None, value: ast.expr, how: Callable[[ast.AST], bool],
+    tree: ast.Module, scope: Function | ast.Module, value: ast.expr, how: Callable[[ast.AST], bool],
     seen: set[tuple[int, str]], depth: int,
 ) -> Iterator[ast.expr]:
     """The expressions that compute so, by which a value is computed."""
@@ -191,7 +242,7 @@ def _computing(
             continue
         if isinstance(node, ast.Name) and (id(scope), node.id) not in seen:
             seen.add((id(scope), node.id))
-            for assigned in _values(scope or tree, node.id):
+            for assigned in _values(scope, node.id):
                 yield from _computing(tree, scope, assigned, how, seen, depth - 1)
         elif isinstance(node, ast.Call):
             for called in _functions(tree, node.func):

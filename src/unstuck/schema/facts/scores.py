@@ -26,13 +26,15 @@ class Counting(StrEnum):
 class Score(Fact):
     """A variable of the program that counts right predictions of a classifier.
 
-    `agreed` is how often its value was that of this way of counting and of no right one.
+    `agreed` is how often its value was that of this way of counting and of no right one. Not
+    `held` is what an expression comes to, as its text says, that no variable ever holds.
     """
 
     name: str
     how: Counting
     agreed: int
     location: SourceLocation | None
+    held: bool = True
 
 
 class Code(StrEnum):
