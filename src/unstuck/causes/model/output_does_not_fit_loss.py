@@ -16,6 +16,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import (
+    Edit,
     LossArgument,
     LossOption,
     Remedy,
@@ -183,10 +184,10 @@ def _judge(view: View, loss: Loss, values: _Values) -> _Fault | None:
         values.class_sum <= 0.01)
     if loss.function in LOGITS:
         return _logits(view, loss, operation, summed and many, across and many)
-    if loss.function in LOG_PROBABILITIES and loss.function != "ctc_loss":
+    if loss.function in LOG_PROBABILITIES:
         if operation == "LogSoftmax" and many and values.likelihood_sum > view.limit(NO_SUM):
             return _over_another_axis(view, loss, "another axis", -1)
-        return _log_probabilities(loss, operation, values, summed, slack) or _twice(view, loss)
+        return _log_probabilities(view, loss, operation, values, summed) or _twice(view, loss)
     if loss.function == "binary_cross_entropy" and (
         values.low < -slack or values.high > 1 + slack
     ):
@@ -245,26 +246,25 @@ def _logits(view: View, loss: Loss, operation: str, summed: bool, across: bool) 
 
 
 def _log_probabilities(
-    loss: Loss, operation: str, values: _Values, summed: bool, slack: float
+    view: View, loss: Loss, operation: str, values: _Values, summed: bool
 ) -> _Fault | None:
-    wants = "log-probabilities"
+    wants, raw = "log-probabilities", "use cross_entropy on the raw scores"
     if operation in ("LogSoftmax", "Log", "LogSigmoid", "Log2"):
         return None
-    instead = "cross_entropy" if loss.function == "nll_loss" else "kl_div"
+    name, axis = ("log_probs", -1) if loss.function == "ctc_loss" else ("input", 1)
+    softmax = f"torch.log_softmax({{}}, dim={axis})"
+    taken: Edit = LossArgument(loss.location, name, softmax, _LOGARITHM)
+    if axis == -1 and operation == "Softmax":
+        taken = ReplaceLayer(_single(view, loss), "LogSoftmax(dim=-1)")
     takes = (
-        loss_form("F.cross_entropy(logits, target)", "use cross_entropy on the raw scores",
-                  SwapLoss(loss.location, "cross_entropy", "use cross_entropy on the raw scores")),
-        loss_form("F.nll_loss(torch.log_softmax(logits, dim=1), target)", _LOGARITHM,
-                  LossArgument(loss.location, "input", "torch.log_softmax({}, dim=1)", _LOGARITHM)),
-    ) if instead == "cross_entropy" else (
-        loss_form("F.kl_div(torch.log_softmax(logits, dim=1), target)", _LOGARITHM,
-                  LossArgument(loss.location, "input", "torch.log_softmax({}, dim=1)", _LOGARITHM)),
-    )
+        *((loss_form("F.cross_entropy(logits, target)", raw, SwapLoss(
+            loss.location, "cross_entropy", raw)),) if loss.function == "nll_loss" else ()),
+        loss_form(f"F.{loss.function}({softmax.format('logits')}, target)", _LOGARITHM, taken))
     if operation in ("Softmax", "Sigmoid") or summed:
         return _Fault(
             "probabilities", wants, "receives probabilities, not log-probabilities", takes,
             0.97 if operation else 0.9, by_value=operation not in ("Softmax", "Sigmoid"))
-    if values.high > slack:
+    if values.high > view.limit(RANGE):
         return _Fault(
             "raw scores", wants,
             f"receives raw scores up to {number(values.high)}; a log-probability is at most 0",

@@ -11,7 +11,15 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import KeepGraph, PassThrough, ReadLastStep, Remedy, Safety, UseResult
-from unstuck.schema.facts.models import STAND_IN, Cut, CutState, Flat, Model, Parameter
+from unstuck.schema.facts.models import (
+    STAND_IN,
+    Cut,
+    CutState,
+    Draw,
+    Flat,
+    Model,
+    Parameter,
+)
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sequences import StepRead
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -39,6 +47,9 @@ def _detect(view: View) -> Verdict:
     state = next((s for s in view.record.facts(CutState) if s.looks >= view.limit(STEPS)), None)
     if state is not None:
         return _without_past(state)
+    draw = next(iter(view.record.facts(Draw)), None)
+    if draw is not None:
+        return _drawn(view, draw)
     early = view.record.facts(StepRead)
     # A step that is the same in every sample leaves nothing to tell them by, which says more.
     if early and not succeeded(view.outcome) and collapse_of(view.record) is None:
@@ -63,6 +74,26 @@ def _detect(view: View) -> Verdict:
         return Absent("no layer that an optimizer should train is cut off from the loss")
     # Where several losses leave a part out, one should train it: that of the part's own optimizer.
     return _present(view, *next((c for c in cuts if _is_trained_by(view, *c)), cuts[0]))
+
+
+def _drawn(view: View, draw: Draw) -> Present:
+    """A draw in the middle of a network, by which no gradient comes back."""
+    kind, layer = called(draw.kind), called(draw.layer) if draw.layer else "the next layer"
+    steps = next(iter(view[REACHED].values())).steps[:1] if view.has(REACHED) else np.array([0])
+    return Present(
+        strength=0.93, certain=True,
+        title=f"the draw from a {kind} has no graph: by {layer}, which is given it, no gradient "
+        "comes to the layers that make the distribution",
+        since_step=0,
+        location=draw.location,
+        label="draws without a graph",
+        evidence=(Evidence(
+            REACHED.name, "", (int(steps[0]),), (0.0,), None,
+            f"the parameters of the {kind} have a graph, and what {layer} receives has none"),),
+        remedies=(Remedy("draw with a graph", Safety.SAFE, (KeepGraph(draw.location),),
+                         advice="rsample() draws as sample() does, and gradients pass through it."),
+                  ),
+    )
 
 
 def _never_reached(view: View) -> list[Parameter]:

@@ -54,6 +54,9 @@ def _dropped(mask: torch.Tensor) -> torch.Tensor:
     return (zeros.float().mean() * ((zeros | (mask == kept)).all() & (kept > 1))).float()
 
 
+SEQUENCE_LOSS = "ctc_loss"  # whose classes are the last axis
+
+
 def write_input(
     later: Later, loss: str, function: str, given: torch.Tensor, step: int
 ) -> None:
@@ -68,12 +71,14 @@ def write_input(
         later.sample(LOSS_INPUT_MINIMUM, step, {loss: low})
         later.sample(LOSS_INPUT_MAXIMUM, step, {loss: high})
         if given.ndim >= 2:
-            for signal, axis in ((CLASS_SUM_ERROR, 1), (BATCH_SUM_ERROR, 0)):
+            classes = given.ndim - 1 if function == SEQUENCE_LOSS else 1
+            for signal, axis in ((CLASS_SUM_ERROR, classes), (BATCH_SUM_ERROR, 0)):
                 # Sums of pieces: all sums of a large tensor are many as well.
                 errors = [(piece.sum(axis) - 1).abs().max() for piece in pieces(given, keep=axis)]
                 later.sample(signal, step, {loss: torch.stack(errors).max()})
-            if function in CLASS_LIKELIHOODS & LOG_PROBABILITIES:
-                errors = [(piece.exp().sum(1) - 1).abs().max() for piece in pieces(given, keep=1)]
+            if function in CLASS_LIKELIHOODS & LOG_PROBABILITIES or function == SEQUENCE_LOSS:
+                errors = [(piece.exp().sum(classes) - 1).abs().max()
+                          for piece in pieces(given, keep=classes)]
                 later.sample(LIKELIHOOD_SUM_ERROR, step, {loss: torch.stack(errors).max()})
 
 

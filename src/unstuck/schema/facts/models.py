@@ -206,6 +206,19 @@ class Cut(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Draw(Fact):
+    """A number drawn from a distribution without a graph, which a layer is given.
+
+    The distribution, of a `kind` that draws with a graph as well, has parameters with a graph, and
+    the loss uses what the layer makes. `location` is the call that draws.
+    """
+
+    kind: str
+    layer: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Flat(Fact):
     """An operation whose derivative is zero wherever it has one, such as rounding.
 
