@@ -70,6 +70,7 @@ EDITS = [
     edits.LossOption(None, "reduction", '"mean"', "take the mean over the batch"),
     edits.ClassWeights(None, (0.5, 10.0)),
     edits.FlipSign(None),
+    edits.ShiftInputs(None),
     edits.SwapPairs(None, "same", None),
     edits.DivideLoss(4, None),
     edits.WeighTerm(None, 0.001),

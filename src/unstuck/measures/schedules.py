@@ -102,6 +102,14 @@ def intended(scheduler: Scheduler, trace: Trace) -> float | None:
     return scheduler.target if even and len(climbs) >= 3 else None
 
 
+def length_of(scheduler: Scheduler, trace: Trace, goal: float | None) -> float | None:
+    """How many of its own steps a schedule rises for: as it says, or to a goal in equal steps."""
+    if scheduler.length is not None or goal is None:
+        return scheduler.length
+    climb = float(np.diff(trace.series.values).mean()) if len(trace.series) > 1 else 0.0
+    return goal / climb if climb > 0 else None
+
+
 def was_lower_before(view: View, trace: Trace, rate: float) -> bool:
     """Whether the loss was lower, for a tenth of the run, while the learning rate was below this.
 

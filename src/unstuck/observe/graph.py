@@ -153,7 +153,7 @@ def dimension_in(node: Any, softmax: Any) -> int | None:
         if found is None or before is None or after is None:
             return None
         if after != before or each.name() in _TURNS:
-            found = _moved(each, found % len(before), before, after)
+            found = moved(each, found % len(before), before, after)
         before = after
     return found
 
@@ -161,10 +161,10 @@ def dimension_in(node: Any, softmax: Any) -> int | None:
 _TURNS = frozenset({"TransposeBackward0", "TBackward0", "PermuteBackward0"})
 
 
-def _moved(
+def moved(
     node: Any, axis: int, before: tuple[int, ...], after: tuple[int, ...]
 ) -> int | None:
-    """Where a node has put an axis; None if it is joined with others, or gone."""
+    """Where a node has put an axis of what it was given; None if it is joined, cut or gone."""
     name = node.name()
     if name in _TURNS:
         order = list(range(len(before)))

@@ -135,21 +135,27 @@ def _detect(view: View) -> Verdict:
 
 def _swapped(view: View) -> Present | None:
     """A view within the model in place of a permute, told by its shapes."""
-    found = min(view.record.facts(Swapped), key=lambda each: each.cuts_in_order, default=None)
+    found = min(view.record.facts(Swapped), default=None,
+                key=lambda each: (each.classes is None, each.cuts_in_order))
     if found is None:
         return None
     fine = succeeded(view.outcome)
     sizes = found.given[1:], found.taken[1:]
+    seen = ("the shape after the view is that of the same axes in another order, so what stood "
+            "together as one channel is torn apart")
+    if found.classes is not None:
+        seen = (f"the layer before makes a number for each of the {found.classes} classes along "
+                "one axis, the view cuts this axis up, and the loss takes numbers of one class for "
+                "those of all classes")
     return Present(
-        strength=0.45 if fine or (found.cuts_in_order and not failed(view.outcome)) else 0.85,
+        strength=0.95 if found.classes is not None else 0.45 if fine or (
+            found.cuts_in_order and not failed(view.outcome)) else 0.85,
+        certain=found.classes is not None,
         title=f"a view of {found.given} as {found.taken} scrambles the numbers within each sample, "
         "because a view does not swap axes",
         since_step=0, location=found.location,
         label=f"{sizes[0]} becomes {sizes[1]}, but the numbers stay in the same order",
-        evidence=(Evidence(
-            "", "", (), (), None,
-            "the shape after the view is that of the same axes in another order, so what stood "
-            "together as one channel is torn apart"),),
+        evidence=(Evidence("", "", (), (), None, seen),),
         remedies=(Remedy("put the axes in order before the reshape", Safety.SAFE,
                          (SwapAxes(found.location, found.order),)),),
     )
@@ -221,7 +227,8 @@ CAUSE = Cause(
         "much smoother, in both directions and in every batch checked. In noisy images, the "
         "channels are still seen to alternate: numbers that lie one pixel apart in the second "
         "reading are more alike than those between them. Within the model, a view is reported "
-        "whose shape is that of its axes in another order.",
+        "whose shape is that of its axes in another order; before a loss, one that cuts up the "
+        "axis of the classes.",
         limitations="Noise has no order to be found, so images of noise alone are missed. So are "
         "nearly grey images, whose channels are as alike as neighbours. A fine diagonal texture "
         "would look swapped if its period in pixels equals the number of channels. Series, "

@@ -19,6 +19,7 @@ from unstuck.measures.schedules import (
     had_more_to_gain,
     intended,
     largest_update,
+    length_of,
     often,
     pace_of,
     scheduler_of,
@@ -204,18 +205,20 @@ def _never_up(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict 
     values, low = trace.series.values, view.limit(LOW)
     update, idle = largest_update(view), view.limit(IDLE)
     rises = len(values) > 1 and bool(np.all(np.diff(values) >= 0)) and trace.at(0.75) < values[-1]
-    if not rises or not had_more_to_gain(view):
+    more, little = had_more_to_gain(view), learned_little(view.outcome)
+    if not rises or not (more or (not little and was_falling(
+            view, view.limit(STILL), 0.75 * trace.steps, trace.steps))):
         return None
     goal = scheduler.target if scheduler.kind in RISING else intended(scheduler, trace)
-    if not learned_little(view.outcome):
+    if not little:
         # A run that goes well may be shorter than its schedule, unless that counts epochs.
-        pace = pace_of(view, scheduler)
-        if goal is None or scheduler.length is None or not values[-1] <= low * goal:
+        pace, length = pace_of(view, scheduler), length_of(scheduler, trace, goal)
+        if goal is None or length is None or not values[-1] <= low * goal:
             return None
         if pace is None:
             return Unknown("the learning rate only rises, and how often the scheduler steps was "
                            "not measured", (SCHEDULER_CALLS.name,))
-        if pace > 0.5 or pace * trace.steps > low * scheduler.length:
+        if pace > 0.5 or pace * trace.steps > low * length:
             return None
     if goal is None:
         if not (values[0] <= low * values[-1] and update <= idle):
@@ -235,14 +238,14 @@ def _never_up(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict 
         view.outcome.skill is not None and view.outcome.skill < HARDLY_SKILL)
     if not (sure or (reached <= view.limit(HALF) and hardly)):
         return None
-    return _present(
+    return replace(_present(
         view, trace, scheduler, strength=0.85 if sure else 0.55,
         title=f"the warm-up never ends: after all {count(trace.steps, 'step')} the learning rate "
         f"is {number(float(values[-1]))}, only {percent(reached)} of its target "
         f"of {number(goal)}",
         label=f"reaches only {percent(reached)} of the target learning rate",
         bound=goal,
-    )
+    ), hides_outcome=not more)
 
 
 def _damped(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:

@@ -47,6 +47,7 @@ LARGE = Threshold(
     "does no harm.",
     "CS231n: about 0.001",
 )
+NOISY = 0.05  # of the weights in one step: the loss is thrown about, whatever it has come down to
 # The step of these does not depend on the gradient's scale.
 _SCALE_FREE = ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "SparseAdam", "RMSprop", "Rprop",
                "Adagrad", "Adadelta", "Adafactor", "Lion", "Muon")
@@ -117,6 +118,7 @@ def _present(view: View, found: _Sum, size: float) -> Verdict:
     passes = round(found.passes)
     steps, values = thinned(found.series.steps, found.series.values)
     return Present(
+        hides_outcome=size >= NOISY,
         strength=0.75 + 0.1 * learned_little(view.outcome) + 0.1 * failed(view.outcome),
         title=f"the losses of {passes} batches are summed for each step instead of averaged, so "
         f"the gradient is {times(found.total)} as large as it should be",

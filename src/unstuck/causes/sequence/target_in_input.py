@@ -14,6 +14,7 @@ from unstuck.schema.edits import (
     OneDirection,
     Remedy,
     Safety,
+    ShiftInputs,
     ShiftTargets,
 )
 from unstuck.schema.facts.losses import Loss
@@ -90,16 +91,20 @@ def _in_place(view: View, fact: TargetInPlace) -> Present:
     edit = ShiftTargets(at, model.call_location if model is not None else None, fact.time)
     sees = (f"its {fact.layer} runs forwards only" if fact.layer is not None
             else "its attention has a causal mask")
+    behind = " behind the first" if fact.begins else ""
+    shift = Remedy("give each step what comes before it", Safety.SAFE, (
+        ShiftInputs(fact.location),), advice="Put what begins a sequence in front of the targets, "
+        "and leave out the last of these.")
     return Present(
         strength=0.95, certain=True,
-        title=f"each of {fact.steps} steps is given the token that it has to predict: the targets "
-        "are the inputs of the same steps, and not of the next ones",
-        since_step=0, location=cut_beside(view, fact.name) or at,
+        title=f"each of {fact.steps} steps{behind} is given the token that it has to predict: the "
+        "targets are the inputs of the same steps, and not of the next ones",
+        since_step=0, location=fact.location or cut_beside(view, fact.name) or at,
         label="what the model is given at the same step",
         evidence=(measured(view, IN_PLACE, fact.name, 0.0,
-                           f"all tokens that the model is given at its {fact.steps} steps are the "
-                           f"targets there, and {sees}"),),
-        remedies=(Remedy(edit.words(), Safety.SAFE, (edit,)),))
+                           f"all tokens that the model is given at its {fact.steps} steps{behind} "
+                           f"are the targets there, and {sees}"),),
+        remedies=(shift if fact.begins else Remedy(edit.words(), Safety.SAFE, (edit,)),))
 
 
 def _feature(view: View, found: TargetFeature, features: float) -> Present:

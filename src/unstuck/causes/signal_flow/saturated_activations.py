@@ -34,6 +34,7 @@ HALF = Threshold(
     "through. A healthy layer has a few per cent there.",
     "SageMaker Debugger and DeepDiagnosis warn at one half; Karpathy calls under 5 % healthy",
 )
+NEARLY_ALL = 0.9  # of the outputs of each layer: what little slope is left decides the run
 FEWEST = 3  # sampled steps: one batch may be odd
 GATED = (LayerRole.RECURRENT, LayerRole.ATTENTION)
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
@@ -116,12 +117,13 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
     born = min(first.start, first.series.values[0]) >= view.limit(HALF)
     if born and first.series.steps[0] == 0:
         strength = 0.95  # no step has been made yet that could be to blame
+    hides = strength == 0.95 and len(stuck) == total and min(p.share for p in stuck) >= NEARLY_ALL
     are = "are" if born else "have been"
     when = "from the first step on" if born else f"since step {number(first.since)}"
     others = joined([called(p.name) for p in stuck[1:]])
     more = f"; so do most outputs of {others}" if len(stuck) > 5 else ""
     return Present(
-        strength=strength,
+        strength=strength, hides_outcome=hides,
         title=f"{percent(first.share)} of the outputs of {called(first.name)} {are} saturated "
         f"{when} (normal: under 5 %; {len(stuck)} of {count(total, 'hidden activation')} affected)",
         since_step=0 if born else first.since,

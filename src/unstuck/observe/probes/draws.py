@@ -128,11 +128,12 @@ def _kind(scope: Scope, owner: ast.expr) -> str:
             return type(held).__name__
     elif isinstance(owner, ast.Call):
         name = last_name(owner.func)
-        kind: Any = getattr(distributions, name, None)
+        kind = getattr(distributions, name, None)
         given = [scope.variables.get(each.id) for argument in owner.args
                  for each in ast.walk(argument) if isinstance(each, ast.Name)]
-        if isinstance(kind, type) and issubclass(kind, distributions.Distribution) and (
-                kind.has_rsample) and any(is_plain(e) and e.requires_grad for e in given):
+        if isinstance(kind, type) and issubclass(kind, distributions.Distribution) and getattr(
+                kind, "has_rsample", False) and any(
+                    is_plain(each) and each.requires_grad for each in given):
             return name
     return ""
 

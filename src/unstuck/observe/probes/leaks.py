@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,10 @@ from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
-from unstuck.observe.source.sites import Site
+from unstuck.observe.source.sites import Site, expression_at, user_trees
 from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.sequences import LooksAhead, TargetFeature, TargetInPlace
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.sequences import IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
@@ -51,7 +53,8 @@ class LeakProbe(Probe):
         self._targets: dict[str, tuple[torch.Tensor, int]] = {}  # of a step, and the class left out
         # Losses about the next step, with the number of steps and the tokens.
         self._next: dict[str, tuple[int, torch.Tensor]] = {}
-        self._same_step: dict[str, torch.Tensor] = {}  # inputs that are the targets of a loss
+        # Inputs that are the targets of a loss, and whether only behind the first step.
+        self._same_step: dict[str, tuple[torch.Tensor, bool]] = {}
         self._in_place: dict[str, float] = {}
         # Layers of attention, and those that go both ways with what made their input.
         self._layers: list[tuple[str, Site | None, Any]] = []
@@ -126,17 +129,18 @@ class LeakProbe(Probe):
     def _follow(self, name: str, given: torch.Tensor, target: torch.Tensor, ignored: int) -> None:
         """Whether targets are those of the next step: known at once, or of the look before."""
         shares = next_steps(given, target, ignored)
+        rest = _share(given[:, 1:] == target[:, 1:], target[:, 1:] != ignored)
 
         def followed(found: list[float]) -> None:
-            if found[0] == 1:
-                self._same_step[name] = given
-            for (steps, _), share in zip(shares, found[1:], strict=True):
+            if found[0] == 1 or (found[1] == 1 and given.shape[1] >= STEPS):
+                self._same_step[name] = given, found[0] < 1
+            for (steps, _), share in zip(shares, found[2:], strict=True):
                 if found[0] <= SAME and share >= SHIFTED:
                     self._next[name] = steps, given
                     break
 
         in_place = _share(given == target, target != ignored)
-        self._later.values([in_place, *(share for _, share in shares)], followed)
+        self._later.values([in_place, rest, *(share for _, share in shares)], followed)
 
     # Backward -----------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
@@ -146,8 +150,8 @@ class LeakProbe(Probe):
         for name, (target, ignored) in self._targets.items():
             for given in _tokens(nodes, target.numel()):
                 self._follow(name, given, target.reshape(given.shape), ignored)
-        for name, given in self._same_step.items():
-            self._look_in_place(name, given, nodes)
+        for name, (given, begins) in self._same_step.items():
+            self._look_in_place(name, given, begins, nodes)
         for name, (steps, given) in self._next.items():
             maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
                     if (share := _ahead(node, steps)) is not None and _attends_to(node, given)]
@@ -161,22 +165,35 @@ class LeakProbe(Probe):
                 self._know(LooksAhead(name, both[0], self._sites.location(both[1]), steps),
                            self._moment.step)
 
-    def _look_in_place(self, name: str, given: torch.Tensor, nodes: list[Any]) -> None:
+    def _look_in_place(
+        self, name: str, given: torch.Tensor, begins: bool, nodes: list[Any]
+    ) -> None:
         """Whether each step is given its own target, and nothing of later steps.
 
         An encoder reads its tokens as well, to give them back, but it attends to later ones too,
         or hands on what it knows at the end.
         """
-        for time in (1, 0) if any(_reads(node, given) for node in nodes) else ():
+        times = (1,) if begins else (1, 0)
+        for time in times if any(_reads(node, given) for node in nodes) else ():
             steps = int(given.shape[time])
-            shares = [share for node in nodes if (share := _ahead(node, steps)) is not None]
+            shares = [share for node in nodes if (share := _ahead(node, steps)) is not None
+                      and (not begins or _attends_to(node, given))]
             layer = None if shares else next((
                 kind for kind, made, axis in self._forwards if axis == time and any(
                     _reads(node, given) for node in graph.walk(made)
                 ) and _leads_on(made, nodes, given.numel())), None)
             if steps >= STEPS and (shares or layer is not None):
-                fact = TargetInPlace(name, steps, time, layer)
+                fact = TargetInPlace(name, steps, time, layer, begins,
+                                     self._begins() if begins else None)
                 self._later.values(shares, partial(self._note_in_place, fact, self._moment.step))
+
+    def _begins(self) -> SourceLocation | None:
+        """The only place of the program that assigns the first step of sequences by itself."""
+        found = [(file, node) for file, tree in user_trees(self._sites) for node in ast.walk(tree)
+                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
+                 and ast.unparse(node.targets[0].slice) in ("(:, 0)", "(..., 0)")]
+        return expression_at(found[0][0], found[0][1].targets[0], self._sites.keeps_text) if (
+            len(found) == 1) else None
 
     def _note_in_place(self, fact: TargetInPlace, step: int, shares: list[float]) -> None:
         if max(shares, default=0.0) <= NOTHING:

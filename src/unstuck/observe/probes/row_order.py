@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,19 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
-from unstuck.observe.axes import Axes, cut, factors, free, holds
+from unstuck.observe.axes import Axes, cut, factors, free, holds, swapped
 from unstuck.observe.batch_axis import follow
 from unstuck.observe.batch_entry import Entry, entry_of
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.losses import RowsApart
+from unstuck.schema.facts.models import Swapped
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, REGRESSION, target_among
 
 STEPS = 3  # first steps that are looked at
+_LINEAR = ("AddmmBackward0", "MmBackward0", "LinearBackward0")
+_VIEWS = ("ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0")
 MOST = 8  # calls of models, or losses, in one step
 
 
@@ -47,13 +51,14 @@ class RowOrderProbe(Probe):
     Those of the targets are known where they are a view of a batch whose shape tells the samples.
     """
 
-    facts = (RowsApart,)
+    facts = (RowsApart, Swapped)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._finite = context.probe(FiniteProbe)
         self._entries: list[Entry] = []
         self._losses: list[_Loss] = []
+        self._classes: dict[int, int] = {}  # of a loss, by the node that made its outputs
         self._known = False
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -70,6 +75,9 @@ class RowOrderProbe(Probe):
         ):
             return
         given, target = args[0], target_among(function, args)
+        if function in CLASS_LIKELIHOODS and is_plain(given) and given.ndim > 1 and (
+                given.grad_fn is not None):
+            self._classes[graph.sequence(given.grad_fn)] = int(given.shape[1])
         if is_plain(given) and is_plain(target) and given.grad_fn is not None and (
             targets := _targets(target)
         ) is not None:
@@ -80,13 +88,36 @@ class RowOrderProbe(Probe):
         """Compares the order of the rows of each loss."""
         entries, self._entries = self._entries, []
         losses, self._losses = self._losses, []
+        classes, self._classes = self._classes, {}
         if not (self._moment.traced or self._moment.step == STEPS - 1):
             return
-        wanted = {loss.node for loss in losses}
+        wanted = {loss.node for loss in losses} | classes.keys()
         made = {number: node for node in nodes if (number := graph.sequence(node)) in wanted}
+        for number in classes.keys() & made.keys():
+            self._torn(made[number], classes[number])
         for loss in losses:
             for entry in entries if loss.node in made else ():
                 self._compare(loss, made[loss.node], entry)
+
+    def _torn(self, made: Any, classes: int) -> None:
+        """Whether a view has cut up the axis in which a layer puts a number for each class."""
+        chain = list(graph.reshaped(made))[::-1]
+        axis = _of_classes(chain[0], classes)
+        for before, node in itertools.pairwise(chain):
+            given, taken = graph.shape(before), graph.shape(node)
+            if axis is None or given is None or taken is None or self._known:
+                return
+            kept = graph.moved(node, axis, given, taken)
+            if kept is None and node.name() in _VIEWS and math.prod(given) == math.prod(taken):
+                self._known = True
+                others = (i for i in range(1, len(given)) if i != axis)
+                order = swapped(given, taken) or (0, *others, axis)
+                line = self._finite.line_of(node)
+                self._writer.fact(Swapped(
+                    given, taken, order, False,
+                    self._sites.operation(*line, node.name()) if line is not None else None,
+                    classes), self._moment.step)
+            axis = kept
 
     def _compare(self, loss: _Loss, made: Any, entry: Entry) -> None:
         wanted = _layout(loss.targets, entry.samples)
@@ -116,7 +147,15 @@ class RowOrderProbe(Probe):
 
     def left_halfway(self) -> None:
         """Forgets the step."""
-        self._entries, self._losses = [], []
+        self._entries, self._losses, self._classes = [], [], {}
+
+
+def _of_classes(layer: Any, classes: int) -> int | None:
+    """The axis in which a layer has made so many numbers for each place of its input."""
+    shape = graph.shape(layer) or ()
+    name = layer.name()
+    axis = 1 if name == "ConvolutionBackward0" else len(shape) - 1 if name in _LINEAR else None
+    return axis if axis is not None and len(shape) > 1 and shape[axis] == classes else None
 
 
 def _joins(node: Any) -> bool:

@@ -21,6 +21,7 @@ from unstuck.schema.edits import (
     OneDirection,
     ReadLastStep,
     ReadRealSteps,
+    ShiftInputs,
     ShiftTargets,
     literal,
 )
@@ -184,6 +185,20 @@ def _may_mask(node: ast.AST, source: Source) -> TypeGuard[ast.Compare]:
     return False
 
 
+def write_shifted_inputs(edit: ShiftInputs, record: Record, index: Index) -> list[Patch]:
+    """A line in front of what sets the first step of a copy of the targets."""
+    found = index.at(edit.at, "what sets the first step")
+    source, node = found.source, found.node
+    held = node.value if isinstance(node, ast.Subscript) else None
+    made = names.given_before(source, held) if isinstance(held, ast.Name) else None
+    if not isinstance(held, ast.Name) or not isinstance(made, ast.Call) or not isinstance(
+            made.func, ast.Attribute) or made.func.attr != "clone":
+        raise Refused(Reason.UNKNOWN_FORM, "The inputs of the decoder are no copy of the targets.")
+    copied = made.args[0] if made.args else made.func.value
+    line = f"{held.id}[:, 1:] = {change.operand(source, copied)}[:, :-1]"
+    return [Patch(edit, change.before(source, found.statement, line), Form.STATEMENT)]
+
+
 def _masked(index: Index) -> Found:
     """The only call that is given a mask of padding. Raises Refused if there are several."""
     found = [Found(source, call) for source, call in index.nodes(ast.Call)
@@ -341,7 +356,7 @@ WRITERS = {
     ReadRealSteps: write_real_steps,
     ReadLastStep: write_last_step,
     InvertMask: write_inverted,
-    InvertLossMask: write_inverted_in_loss,
+    InvertLossMask: write_inverted_in_loss, ShiftInputs: write_shifted_inputs,
     AttendBackwards: write_causal,
     OneDirection: write_one_direction,
     LeaveOutPadding: write_without_padding,

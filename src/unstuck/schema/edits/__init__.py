@@ -114,6 +114,7 @@ from unstuck.schema.edits.sequences import (
     OneDirection,
     ReadLastStep,
     ReadRealSteps,
+    ShiftInputs,
     ShiftTargets,
 )
 from unstuck.schema.edits.sharing import (
@@ -209,6 +210,7 @@ __all__ = [
     "ScheduleArgument",
     "SeedByWorker",
     "SeedOnce",
+    "ShiftInputs",
     "ShiftTargets",
     "Shuffle",
     "ShuffleFirst",

@@ -81,6 +81,19 @@ class InvertLossMask(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class ShiftInputs(Edit):
+    """Give each step of a decoder the target before it; `at` is where the first step is set."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "give each step what comes before it"
+
+    def code(self) -> str:
+        return "inputs[:, 1:] = targets[:, :-1]"
+
+
+@dataclass(frozen=True, slots=True)
 class OneDirection(Edit):
     """Let a recurrent layer run forwards only, and what reads it be half as wide."""
 

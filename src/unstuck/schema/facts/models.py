@@ -267,6 +267,8 @@ class Swapped(Fact):
     """A view within a model that has the shape of its axes in another `order`, but not their order.
 
     `cuts_in_order` says whether the shape could also be meant as it is: an axis split into parts.
+    With `classes` the view cuts up the axis that has a number for each of so many classes, which a
+    loss takes for whole.
     """
 
     given: tuple[int, ...]
@@ -274,6 +276,7 @@ class Swapped(Fact):
     order: tuple[int, ...]
     cuts_in_order: bool
     location: SourceLocation | None
+    classes: int | None = None
 
 
 COMBINED = "a constant matrix"  # with a row for each sample, by which a program combines them

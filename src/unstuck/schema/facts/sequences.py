@@ -146,12 +146,16 @@ class TargetInPlace(Fact):
 
     `name` is the loss's; `time` is the axis of the steps of inputs and targets; `layer` is the kind
     of the recurrent layer that runs forwards over them, None where attention has a causal mask.
+    With `begins` the first step is given something else, as the inputs of a decoder begin, by what
+    is assigned at `location` if that is known.
     """
 
     name: str
     steps: int
     time: int
     layer: str | None = None
+    begins: bool = False
+    location: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
