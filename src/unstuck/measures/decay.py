@@ -16,6 +16,8 @@ from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
 
 # They add the decay to the gradient, before any scaling; others take it off the weights.
+WEAK = 0.3  # the skill of a term that has learned little, whatever the others have
+STRONG = 0.01  # a hundred times the usual decay of such optimizers
 COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
 
 
@@ -63,6 +65,21 @@ def left_of_weights(view: View, optimizer: Optimizer) -> dict[str, float]:
 def skill_of_the_data(view: View) -> float | None:
     """The skill at the end of the terms of the loss that compare with targets: that of the best."""
     return max(_ends(view, TERM_SKILL).values(), default=None)
+
+
+def skill_of_the_weakest(view: View) -> float | None:
+    """The same of the worst."""
+    return min(_ends(view, TERM_SKILL).values(), default=None)
+
+
+def shrinks(optimizer: Optimizer) -> bool:
+    """Whether a decay of this size shrinks weights by itself, however hard the gradient pulls.
+
+    Optimizers that divide by the size of past gradients divide a decay that is added to them, too:
+    where these differ from batch to batch, it alone keeps its direction (Loshchilov and Hutter
+    2019: Decoupled weight decay regularization).
+    """
+    return optimizer.kind in COUPLED[2:] and (optimizer.weight_decay or 0.0) >= STRONG
 
 
 def cost_of_penalties(view: View) -> float | None:

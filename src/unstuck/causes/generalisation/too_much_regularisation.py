@@ -115,14 +115,17 @@ EARLY = 5  # steps, before which a decay has had no time to make the gradient sm
 
 
 def _detect(view: View) -> Verdict:
-    at_the_end = _at_the_end(view)
-    if at_the_end is not None:
+    if (at_the_end := _at_the_end(view)) is not None:
         return at_the_end
     if not learned_little(view.outcome):
         found = _penalty(view) if view.outcome.skill is None else None
         skill = decay.skill_of_the_data(view)
         if isinstance(found, Present) and skill is not None and skill < view.limit(POOR_DATA):
             return replace(found, hides_outcome=True)
+        weakest = decay.skill_of_the_weakest(view)
+        if weakest is not None and weakest < decay.WEAK and isinstance(
+                starved := _decay(view), Present):
+            return replace(starved, hides_outcome=True)
         if found is not None and not isinstance(found, Absent) and skill is None:
             return Unknown("it is not known whether anything but the penalty on the weights fell",
                            ("a run with --overhead 1",))
@@ -257,11 +260,11 @@ def _decay(view: View) -> Verdict:
     if not left or not early:
         return Unknown("too few gradients were measured to compare the weight decay with them",
                        (GRADIENT_NORM.name, "a run without weight decay"))
-    # A gradient that is gone lets any decay win: it must have been strong from the start.
+    # A gradient that is gone lets any decay win.
     shrunk = float(np.median(list(left.values())))
     pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
     most, least = view.limit(SHRUNK), view.limit(PULL)
-    if not (shrunk <= most and pull >= least):
+    if not (shrunk <= most and (pull >= least or decay.shrinks(optimizer))):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
                       f"pulls {_hard(pull)} as hard as the gradient of the loss")
     return _decay_present(view, optimizer, _shrinking(view, left), shrunk, pull)
@@ -281,19 +284,17 @@ def _decay_present(
     view: View, optimizer: Optimizer, shrinking: Evidence, shrunk: float, pull: float
 ) -> Present:
     amount = optimizer.weight_decay or 0.0
-    steps, points = loss_points(view)
+    how = (f"it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a few per cent)"
+           if pull >= view.limit(PULL) else f"{optimizer.kind} scales it up with the gradient")
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location, of_value=True,
         title=f"the weight decay of {number(amount)} has shrunk the weights to {percent(shrunk)} "
-        f"of their norm: it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a "
-        "few per cent)",
+        f"of their norm: {how}",
         label="shrinks the weights faster than the loss makes them grow",
-        evidence=(
-            shrinking,
-            Evidence(TRAIN_LOSS.name, "", steps, points, None,
-                     f"the loss ends at {number(loss_ends_at(view))}"),
-        ),
+        evidence=(shrinking, Evidence(
+            TRAIN_LOSS.name, "", *loss_points(view), None,
+            f"the loss ends at {number(loss_ends_at(view))}")),
         remedies=(Remedy("use less weight decay", Safety.CHANGES_EXPERIMENT, tuple(
             OptimizerArgument(optimizer.name, "weight_decay", v)
             for v in (1e-4, 1e-3, 1e-2, 0.0) if v < amount)),),
