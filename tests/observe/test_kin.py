@@ -32,6 +32,9 @@ INDEPENDENT: dict[str, Draw] = {
     "bits": lambda random: random.integers(0, 2, (700, 12)).astype(float),
     "windows": windows,
     "grid": lambda _: np.stack(np.meshgrid(*[np.linspace(0, 1, 9)] * 3), -1).reshape(-1, 3),
+    "curve": lambda random: np.stack([f(random.random(700) * 6) for f in (np.sin, np.cos)] * 2, 1),
+    "mixed": lambda random: np.concatenate(
+        [random.normal(size=(700, 1)), np.eye(4)[random.integers(0, 4, 700)]], 1),
     "heavy tails": lambda random: random.standard_t(1.5, (700, 10)),
 }
 
@@ -58,6 +61,17 @@ def test_copies_with_noise_are_kin(copies: int) -> None:
     assert found.size == copies - 1
     assert found.gap > 3
     assert found.share > 0.7
+
+
+def test_families_of_which_some_samples_are_missing_are_kin() -> None:
+    random = np.random.default_rng(4)
+    rows = random.normal(size=(500, 20))
+    many = np.concatenate([rows + random.normal(0, 0.05, rows.shape) for _ in range(3)])
+    found = families(*split(many[random.permutation(len(many))[:700]], random))
+    assert found is not None
+    assert 0.5 < found.size < 2
+    assert found.gap > 3
+    assert found.share > 0.4
 
 
 def test_many_recordings_of_each_person_are_kin() -> None:

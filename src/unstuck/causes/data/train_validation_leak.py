@@ -117,6 +117,9 @@ def _kin(view: View, kept: Kept) -> Present | None:
             gap < view.limit(KIN_OF_MANY if size >= MANY else KIN)):
         return None
     step = int(view[KIN_SHARE].steps[-1])
+    has = (f"nearly every sample has {count(round(size), 'near copy', 'near copies')}"
+           if size == round(size) else f"a sample has {number(round(size, 1))} near copies on "
+           "average")
     return Present(
         strength=0.75,
         title=f"{percent(share)} of the held-out samples have near copies in the training set "
@@ -126,8 +129,7 @@ def _kin(view: View, kept: Kept) -> Present | None:
         label="near copies of these samples were trained on",
         evidence=(
             Evidence(KIN_SHARE.name, "", (step,), (share,), 0.0,
-                     f"nearly every sample has {count(round(size), 'near copy', 'near copies')}, "
-                     f"and the next sample is {number(gap)} times as far off"),
+                     f"{has}, and the next sample is {number(gap)} times as far off"),
         ),
         remedies=(
             Remedy("split before copies are made", Safety.ADVICE,

@@ -19,16 +19,19 @@ FEWEST = 20  # held-out samples
 FEWEST_FEATURES = 3  # that vary: on a line neighbours are near by chance
 TINY = 1e-12  # a distance that is none
 SAME = 0.9  # share of the training samples with as many kin as most
+TORN = 0.2  # share of the samples that have kin, at least,
+MOST_KIN = 8  # and none has more; the next
+APART = 1.5  # times as far off: independent samples have 1.1, those on a grid 1.4
 PER_CLASS = 3  # families of a class, at least: else they are the classes
 SIGNALS = (KIN_GAP, KIN_SHARE, KIN_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
 class Families:
-    """How many kin a training sample has, how much further off the next one is, and the share of
-    the held-out samples that are kin to as many, some of them trained on."""
+    """How many kin a sample has, how much further off the next one is, and the share of the
+    held-out samples that have kin, some of them trained on. Of torn families `size` is a mean."""
 
-    size: int
+    size: float
     gap: float
     share: float
 
@@ -50,7 +53,7 @@ def write_kin(contents: Contents, writer: RecordWriter, step: int) -> None:
         train.targets is not None) else 1
     if len(mine) + len(theirs) < PER_CLASS * classes * (found.size + 1):
         return
-    writer.row(KIN_SIZE, step, float(found.size))
+    writer.row(KIN_SIZE, step, found.size)
     writer.row(KIN_GAP, step, found.gap)
     writer.row(KIN_SHARE, step, found.share)
 
@@ -72,11 +75,34 @@ def families(train: Rows, held_out: Rows) -> Families | None:
         return None  # copies are told by their hashes
     size = int(np.bincount(own.sizes).argmax())
     if (own.sizes == size).mean() < SAME:
-        return None
+        return _torn(own, theirs, len(train))
     gap = float(np.median(own.gaps[:, size - 1]))
     kin = (theirs.sizes == size) & (theirs.gaps[:, size - 1] > math.sqrt(gap))
     trained = (theirs.order[:, :size] < len(train)).any(1)
     return Families(size, gap, float((kin & trained).mean()))
+
+
+def _torn(own: _Neighbours, theirs: _Neighbours, trained: int) -> Families | None:
+    """Families of which some samples were not kept, or never came: they differ in their size.
+
+    No distance of all that were measured lies in the gap between kin and others.
+    """
+    distances = np.concatenate([own.distances, theirs.distances])
+    every = np.unique(distances[distances > TINY])
+    ratios = every[1:] / every[:-1]
+    # As many samples must have kin, and few others may be among the nearest.
+    least = np.quantile(distances[:, 0], TORN)
+    most = np.quantile(distances[:, MOST_KIN], TORN)
+    between = np.flatnonzero((every[:-1] >= least) & (every[1:] <= most))
+    if not len(between):
+        return None
+    at = between[ratios[between].argmax()]
+    if ratios[at] < APART:
+        return None
+    kin = distances <= every[at]
+    near = theirs.distances <= every[at]
+    return Families(float(kin.sum(1).mean()), float(ratios[at]),
+                    float((near & (theirs.order < trained)).any(1).mean()))
 
 
 @dataclass(frozen=True, slots=True)
