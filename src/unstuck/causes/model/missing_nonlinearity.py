@@ -87,6 +87,13 @@ def _present(view: View, stack: _Stack) -> Present:
     layers = view.record.layers()
     idle = discarded(view)
     blamed = layers.get(stack.names[stack.first])
+    order = list(layers)
+    since = order.index(stack.names[stack.first - 1]) if stack.first and (
+        stack.names[stack.first - 1] in layers) else len(order)
+    between = order[since:order.index(blamed.name)] if blamed is not None else []
+    empty = next((layers[name] for name in reversed(between) if layers[name].kind == "Identity"
+                  and layers[name].location is not None), None)
+    at = empty or blamed
     skill = view.outcome.skill
     well = view.outcome.kind is OutcomeKind.CONVERGED and view.outcome.confidence >= SURE
     suffers = learned_little(view.outcome) or (not well if skill is None else skill < GOOD_SKILL)
@@ -105,9 +112,9 @@ def _present(view: View, stack: _Stack) -> Present:
         title=f"the {number} layers with weights act as a single linear layer: there is no "
         f"activation between them{learned}",
         since_step=0,
-        location=idle[0].location if idle else blamed.location if blamed is not None else None,
-        label="its result is not kept" if idle
-        else f"follows {after} without an activation in between",
+        location=idle[0].location if idle else at.location if at is not None else None,
+        label="its result is not kept" if idle else "changes nothing: an activation belongs here"
+        if empty is not None else f"follows {after} without an activation in between",
         evidence=(
             Evidence(CURVED_OPERATIONS.name, "", steps, values, 1.0,
                      f"none of the operations between the {number} layers with weights is "

@@ -13,6 +13,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety, ZeroGrad
 from unstuck.schema.facts.calls import OptimizerCall
+from unstuck.schema.facts.losses import Backward
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.parameters import CARRIED_GRADIENT
@@ -60,7 +61,7 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
     ):
         held = None  # others clear gradients elsewhere
     location, label = place_of(idle, held, "reached too seldom") or _seldom(view, name) or (
-        backward_location(view), "this adds to the gradients of all earlier steps")
+        _backward(view, name), "this adds to the gradients of all earlier steps")
     share = percent(float(np.median(series.values)))
     return Present(
         strength=0.95, certain=True,
@@ -79,6 +80,15 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
             for held in guilty
         )),
     )
+
+
+def _backward(view: View, name: str) -> SourceLocation | None:
+    """The last backward pass in front of a step of the optimizer, if several steps are written."""
+    stepped = [call.location for call in view.record.facts(OptimizerCall) if call.location
+               and call.method == "step" and call.optimizer == name]
+    before = [each.location for each in view.record.facts(Backward) if each.location and any(
+        each.location.file == at.file and each.location.line < at.line for at in stepped)]
+    return max(before, key=lambda at: at.line, default=None) or backward_location(view)
 
 
 def _seldom(view: View, name: str) -> tuple[SourceLocation, str] | None:
