@@ -161,6 +161,7 @@ def test_ranks_of_torchrun_write_side_by_side(tmp_path: Path) -> None:
     assert says.stderr == "unstuck: d holds one record per rank; choose one, such as d/rank-0\n"
 
 
+@pytest.mark.slow
 def test_a_restarted_attempt_writes_over_nothing(tmp_path: Path) -> None:
     done = _torchrun(tmp_path, "--max-restarts=1", "fail")
     assert done.returncode == 0, done.stderr
