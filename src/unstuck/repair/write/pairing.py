@@ -116,6 +116,8 @@ def _numbering(source: Source, node: ast.AST) -> Iterator[Splice]:
                 ast.comprehension(target=ast.Tuple(elts=[ast.Name(id=number), ast.Name(id=name)]),
                                   iter=ast.Call(func=ast.Name(id="enumerate"), args=[order]))]) if (
                 key == name and value == number):
+            if isinstance(order, ast.Name):
+                order = names.given_before(source, order) or order
             listed = isinstance(order, ast.Call) and names.called(order) in (
                 "list", "tuple") and len(order.args) == 1
             inner = order.args[0] if listed and isinstance(order, ast.Call) else order
