@@ -52,6 +52,7 @@ class CheckpointProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._taken: ByIdentity[torch.Tensor, _Taken] = ByIdentity()
+        self._latest: ByIdentity[nn.Module, _Taken] = ByIdentity()
         self._loads: ByIdentity[nn.Module, int] = ByIdentity()
         self._named: ByIdentity[nn.Module, str] = ByIdentity()
         self._counts: dict[str, int] = {}
@@ -72,7 +73,7 @@ class CheckpointProbe(Probe):
         """Notes where and when, by the first tensor."""
         first = _first(state)
         if first is not None:
-            self._taken[first] = _Taken(
+            self._taken[first] = self._latest[module] = _Taken(
                 self._sites.here(), self._moment.step, self._loads.get(module) or 0)
 
     def before_loading(self, module: nn.Module, state: Any) -> None:
@@ -84,6 +85,8 @@ class CheckpointProbe(Probe):
             return
         first = _first(state)
         taken = self._taken.get(first) if first is not None else None
+        if taken is None:  # its tensors may be other ones over the same memory, made of the latest
+            taken = self._latest.get(module)
         held = _tensors(module)
         given = dict(dict.items(state))
         if loads > MOST_LOADS and not _has_own(given, held, 1):

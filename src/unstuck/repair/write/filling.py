@@ -43,6 +43,13 @@ def _filling(index: Index, source: Source, node: ast.AST) -> Iterator[tuple[Spli
             text = source.code(array)
             yield change.replace(source, value, f"{text}.nanmedian(0).values" if module == "torch"
                                  else f"{module}.nanmedian({text}, axis=0)")
+        case ast.Call() if names.called(node) == "SimpleImputer" and (
+                filler := change.argument(node, "fill_value")) is not None and _far(
+                    index, source, filler):
+            strategy = change.argument(node, "strategy")
+            if strategy is not None:
+                yield (*change.replace(source, strategy, '"median"'),
+                       *change.drop_argument(source, node, "fill_value"))
         case ast.Assign(targets=[ast.Subscript(value=ast.Name() as array) as target],
                         value=value) if _is_mask(target.slice) and _far(index, source, value) and (
                 not _TARGETS.search(array.id)):
