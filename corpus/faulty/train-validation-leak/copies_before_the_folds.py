@@ -24,10 +24,10 @@ def train(folds):
     torch.manual_seed(9)
     x, y, source = measurements(np.random.default_rng(9))
     for learned, held in folds.split(x, y, source):
-        model = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(),
-                              nn.Linear(64, 2))
+        model = nn.Sequential(nn.Linear(12, 32), nn.ReLU(),
+                              nn.Linear(32, 2))
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05)
-        for epoch in range(8):
+        for epoch in range(12):
             for rows in torch.randperm(len(learned)).split(32):
                 loss = nn.functional.cross_entropy(model(x[learned[rows]]), y[learned[rows]])
                 optimizer.zero_grad()
