@@ -67,9 +67,12 @@ def skill_of_the_data(view: View) -> float | None:
     return max(_ends(view, TERM_SKILL).values(), default=None)
 
 
-def skill_of_the_weakest(view: View) -> float | None:
-    """The same of the worst."""
-    return min(_ends(view, TERM_SKILL).values(), default=None)
+def is_a_term_starved(view: View) -> bool | None:
+    """Whether a term of the loss that has targets has learned little; None if that is not known."""
+    if not any(term.loss for term in view.record.facts(LossTerm)):
+        return False
+    worst = min(_ends(view, TERM_SKILL).values(), default=None)
+    return None if worst is None else worst < WEAK
 
 
 def shrinks(optimizer: Optimizer) -> bool:

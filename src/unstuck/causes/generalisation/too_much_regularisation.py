@@ -122,13 +122,12 @@ def _detect(view: View) -> Verdict:
         skill = decay.skill_of_the_data(view)
         if isinstance(found, Present) and skill is not None and skill < view.limit(POOR_DATA):
             return replace(found, hides_outcome=True)
-        weakest = decay.skill_of_the_weakest(view)
-        if weakest is not None and weakest < decay.WEAK and isinstance(
-                starved := _decay(view), Present):
-            return replace(starved, hides_outcome=True)
-        if found is not None and not isinstance(found, Absent) and skill is None:
-            return Unknown("it is not known whether anything but the penalty on the weights fell",
-                           ("a run with --overhead 1",))
+        optimizer, starved = main_optimizer(view), decay.is_a_term_starved(view)
+        if starved and isinstance(shrunk := _decay(view), Present):
+            return replace(shrunk, hides_outcome=True)
+        unseen = starved is not False and optimizer is not None and decay.shrinks(optimizer)
+        if unseen or (found is not None and not isinstance(found, Absent) and skill is None):
+            return Unknown("it is not known what each term of the loss came to", (TERM_SKILL.name,))
         return Absent("the network learned despite its regularisation")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
         return Absent(f"the outcome of the run is \"{view.outcome.kind}\", which too much "
