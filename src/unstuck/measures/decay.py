@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from unstuck.measures.basics import train_loss_at_the_end
+from unstuck.measures.basics import GOOD_SKILL, train_loss_at_the_end
 from unstuck.measures.view import View
 from unstuck.record.series import PlaceSeries
 from unstuck.schema.facts.optimizers import Optimizer
@@ -75,14 +75,15 @@ def is_a_term_starved(view: View) -> bool | None:
     return None if worst is None else worst < WEAK
 
 
-def shrinks(optimizer: Optimizer) -> bool:
+def shrinks(optimizer: Optimizer | None) -> bool:
     """Whether a decay of this size shrinks weights by itself, however hard the gradient pulls.
 
     Optimizers that divide by the size of past gradients divide a decay that is added to them, too:
     where these differ from batch to batch, it alone keeps its direction (Loshchilov and Hutter
     2019: Decoupled weight decay regularization).
     """
-    return optimizer.kind in COUPLED[2:] and (optimizer.weight_decay or 0.0) >= STRONG
+    return optimizer is not None and optimizer.kind in COUPLED[2:] and (
+        optimizer.weight_decay or 0.0) >= STRONG
 
 
 def cost_of_penalties(view: View) -> float | None:
@@ -99,6 +100,22 @@ def cost_of_penalties(view: View) -> float | None:
         return None
     known = sum(ends[term.name] * (term.factor or 0.0) for term in data)
     return (train_loss_at_the_end(view) - known) / known if known > 0 else None
+
+
+def cost_of_decay(view: View, optimizer: Optimizer | None) -> float:
+    """The same of a decay that `shrinks`: that of half the square of the weights.
+
+    0 for others, if the run learned well all the same, or if it is not known.
+    """
+    loss, skill = train_loss_at_the_end(view), view.outcome.skill
+    if optimizer is None or not shrinks(optimizer) or not view.has(WEIGHT_NORM) or (
+            not loss > 0 or skill is None or skill >= GOOD_SKILL):
+        return 0.0
+    shapes = {name: p.shape for name, p in view.record.parameters().items()}
+    sizes = [float(series.finite.values[-1]) for name, series in view[WEIGHT_NORM].items()
+             if len(shapes.get(name, ())) >= 2 and name in optimizer.parameters
+             and len(series.finite)]
+    return (optimizer.weight_decay or 0.0) * math.fsum(s * s for s in sizes) / 2 / loss
 
 
 def _ends(view: View, signal: PlaceSignal) -> dict[str, float]:

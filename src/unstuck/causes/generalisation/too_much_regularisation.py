@@ -96,8 +96,8 @@ ANSWERS = Threshold(
 )
 DEAR = Threshold(
     "cost-of-the-penalty", 0.5,
-    "The penalty adds half as much to the loss as the data do. Where training has plateaued, the "
-    "data would gain that much, to first order, if the weights were half as large again.",
+    "The penalty adds half as much to the loss as the data do. At rest the data would gain that "
+    "much, to first order, if the weights were half as large again.",
     "a penalty that only keeps weights small adds a few per cent",
 )
 POOR_DATA = Threshold(
@@ -123,10 +123,11 @@ def _detect(view: View) -> Verdict:
         if isinstance(found, Present) and skill is not None and skill < view.limit(POOR_DATA):
             return replace(found, hides_outcome=True)
         optimizer, starved = main_optimizer(view), decay.is_a_term_starved(view)
-        if starved and isinstance(shrunk := _decay(view), Present):
-            return replace(shrunk, hides_outcome=True)
-        unseen = starved is not False and optimizer is not None and decay.shrinks(optimizer)
-        if unseen or (found is not None and not isinstance(found, Absent) and skill is None):
+        dear = decay.cost_of_decay(view, optimizer) >= view.limit(DEAR)
+        if (starved or dear) and isinstance(shrunk := _decay(view), Present):
+            return replace(shrunk, hides_outcome=bool(starved))
+        if (decay.shrinks(optimizer) and starved is not False) or (
+                skill is None and isinstance(found, Present | Unknown)):
             return Unknown("it is not known what each term of the loss came to", (TERM_SKILL.name,))
         return Absent("the network learned despite its regularisation")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):
@@ -182,7 +183,6 @@ def _dropout_present(
     view: View, layer: Layer, train: float, other: tuple[str, float] | None
 ) -> Present:
     share = layer.dropped or 0.0
-    steps, points = loss_points(view)
     over = train / other[1] if other is not None and other[1] > 0 else 0.0
     strength = 0.85 if over >= 1.2 else 0.75 if over >= view.limit(MODES) else 0.6
     ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
@@ -192,7 +192,7 @@ def _dropout_present(
         f"to 50 %), and the loss stays at {number(train)}",
         label=f"keeps only {percent(1 - share)} of the units",
         evidence=(
-            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+            Evidence(TRAIN_LOSS.name, "", *loss_points(view), None,
                      f"the training loss, with dropout, ends at {number(train)}"),
             *([] if other is None else [
                 Evidence(other[0], "", (view.record.steps,), (other[1],), None,
@@ -263,7 +263,8 @@ def _decay(view: View) -> Verdict:
     shrunk = float(np.median(list(left.values())))
     pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
     most, least = view.limit(SHRUNK), view.limit(PULL)
-    if not (shrunk <= most and (pull >= least or decay.shrinks(optimizer))):
+    if not (shrunk <= most and (pull >= least or decay.shrinks(optimizer))) and not (
+            decay.cost_of_decay(view, optimizer) >= view.limit(DEAR)):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
                       f"pulls {_hard(pull)} as hard as the gradient of the loss")
     return _decay_present(view, optimizer, _shrinking(view, left), shrunk, pull)
