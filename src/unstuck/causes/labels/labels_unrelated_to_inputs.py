@@ -92,6 +92,7 @@ RICHER = Threshold(
 )
 
 
+NOTHING = 0.03  # of what there is to know of new samples
 PART = 0.4  # how sure it is where only a part of what the models receive was tested
 
 LOOK = "a look at a few inputs beside their targets"
@@ -206,10 +207,13 @@ def _of_a_part(
     """Where the models receive more than the inputs that show no relation to the targets.
 
     Of a run that learned, the rest tells the targets. In one that failed, or learned what holds for
-    no other sample, it may tell nothing.
+    no new sample, it may tell nothing.
     """
     weighted = any(loss.reduction == "none" for loss in view.record.facts(Loss))
-    if (failed(view.outcome) or only_by_heart(view)) and network and not weighted and (
+    fresh = network.get("held-out", network.get("new"))
+    new = learned_little(view.outcome) and fresh is not None and (
+        fresh.samples >= view.limit(PAIRS) and fresh.share - fresh.chance < NOTHING)
+    if (failed(view.outcome) or only_by_heart(view) or new) and network and not weighted and (
             _kinds(view) > view.limit(SYMBOLS)):
         return _present(view, network, PART, scores, part=True)
     return Unknown("the models receive more than the inputs that were kept, and these tell "
