@@ -24,7 +24,7 @@ from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import CalledDropout, LayerRole, Restored
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS
+from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.words import count, number
 
 FEWEST = 6  # held-out passes
@@ -49,6 +49,9 @@ class Gap:
     sure: bool
     memorised: bool
     eval_mode: bool
+
+
+RISEN = 1.2  # times as high as when the held-out loss was best: beyond the noise of batches
 
 
 def only_by_heart(view: View) -> bool:
@@ -96,6 +99,9 @@ def gap(view: View) -> Gap | Absent | Unknown:
     train = train_loss_at_the_end(view) if seen is None else seen
     if not train < end:
         return Absent("the held-out loss does not exceed the training loss")
+    then = view[TRAIN_LOSS].finite.since(int(held.steps[at - 1])).until(int(held.steps[at])).values
+    if len(then) and train_loss_at_the_end(view) > RISEN * float(np.median(then)):
+        return Absent("the training loss has risen as well, so nothing was memorised since")
     return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
                end - best > 4 * error and at < len(held) - 2,
                constant is not None and train <= NEAR_ZERO * constant

@@ -43,8 +43,8 @@ MEANT = Threshold(
     "auxiliary losses are usually weighted by 0.3 or less",
 )
 FIRST = Threshold(
-    "starved-at-first", 0.15,
-    "A term that starts with a seventh of the gradient and never gets further than a constant "
+    "starved-at-first", 0.2,
+    "A term that starts with a fifth of the gradient and never gets further than a constant "
     "prediction was silenced at once by one that wants nothing of the data. Where that one has "
     "reached its goal, the gradients of both are alike and say nothing.",
     "in healthy autoencoders of the corpus the reconstruction starts with a third or more",

@@ -80,7 +80,7 @@ def _stuck(view: View, fact: TargetNetwork, steps: int) -> Present:
     location, label = place_of(None, held, "never reached") or (
         fact.location or fact.call, "this network never changes, and the targets are made with it")
     if lost is not None:
-        location, label = lost.location, "gives a variable another value, and no weight"
+        location, label = lost.location, "changes no weight"
     if iterator is not None:
         location, label = iterator.location, "only the first loop over this iterator does anything"
     places = (Follow(fact.call, fact.online_call),) if fact.call and fact.online_call else ()

@@ -112,7 +112,8 @@ class DerivativeProbe(Probe):
             ):
                 continue
             for fixed in self._fixed:
-                if graph.shape(node) != fixed.shape or self._used(fixed) is not None:
+                made = graph.shape(node) or ()  # which may be a sum over the last axes
+                if not made or made != fixed.shape[:len(made)] or self._used(fixed) is not None:
                     continue
                 if any(each.is_in(*frame) for frame in self._finite.frames(node)[-1:]
                        for each in fixed.kept) and (

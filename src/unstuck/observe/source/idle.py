@@ -23,6 +23,8 @@ _ACTIVATIONS = frozenset({
     "tanh", "hardtanh", "hardswish", "relu6", "clamp", "clamp_min", "softmax", "log_softmax",
     "dropout",
 })
+# Methods of tensors that have a form with "_" at the end, which alone changes the tensor.
+_OUT_OF_PLACE = frozenset({"lerp", "add", "sub", "mul", "div", "addcmul", "addcdiv"})
 
 
 def idle_statements(sites: Sites) -> Iterator[Idle]:
@@ -74,14 +76,20 @@ def _defaults(function: ast.FunctionDef) -> dict[str, ast.expr]:
     return {name.arg: value for name, value in pairs if value is not None}
 
 
-def _rebound(loop: ast.For) -> Iterator[ast.Assign]:
-    """Assignments to what a loop over parameters hands out: they change no parameter."""
+def _rebound(loop: ast.For) -> Iterator[ast.Assign | ast.Expr]:
+    """Assignments to what a loop over parameters hands out, and methods of it whose result is not
+    kept: they change no parameter."""
     handed = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
     if not any(isinstance(node, ast.Call) and last_name(node.func) == "parameters"
                for node in ast.walk(loop.iter)):
         return
     inside = [node for statement in loop.body for node in ast.walk(statement)]
     for node in inside:
+        if isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call) and isinstance(
+                call.func, ast.Attribute) and call.func.attr in _OUT_OF_PLACE and any(
+                    isinstance(each, ast.Name) and each.id in handed
+                    for each in ast.walk(call.func.value)):
+            yield node
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and (
             isinstance(name := node.targets[0], ast.Name) and name.id in handed
         ) and not any(isinstance(later, ast.Name) and later.id == name.id

@@ -15,7 +15,9 @@ MOST_FRAMES = 4  # of the program's own, from the call outwards
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A statement of a function that gets a result, and the names that it binds to it."""
+    """A statement of a function that gets a result, and the names that it binds to it, or that are
+    computed of these.
+    """
 
     file: str
     function: str
@@ -23,7 +25,7 @@ class Kept:
     names: frozenset[str]
 
     def is_in(self, file: str, line: int, function: str) -> bool:
-        """Whether the statement at a line of a function reads the result."""
+        """Whether the statement at a line of a function reads the result, or what is made of it."""
         if (file, function) != (self.file, self.function):
             return False
         statement = _statement(file, line)
@@ -42,7 +44,7 @@ def kept(sites: Sites) -> list[Kept]:
         statement = _statement(file, line) if sites.is_user(file) else None
         if statement is not None:
             names = frozenset(_bound(statement))
-            found.append(Kept(file, frame.f_code.co_name, line, names))
+            found.append(Kept(file, frame.f_code.co_name, line, _computed(file, statement, names)))
             if not is_returned(statement, names, syntax_tree(file)):
                 break
         frame = frame.f_back
@@ -64,14 +66,32 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
         yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
+def _computed(file: str, statement: ast.stmt, names: frozenset[str]) -> frozenset[str]:
+    """Names, and those that the function gives to what it computes of them."""
+    function = _function(statement, syntax_tree(file))
+    found = set(names)
+    for node in ast.walk(function) if function is not None and names else ():
+        if isinstance(node, ast.Assign | ast.AugAssign) and node.lineno > statement.lineno and any(
+                isinstance(each, ast.Name) and each.id in found for each in ast.walk(node.value)):
+            found.update(_bound(node))
+    return frozenset(found)
+
+
+def _function(
+    statement: ast.stmt, tree: ast.Module | None
+) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The innermost function around a statement."""
+    functions = [node for node in ast.walk(tree) if isinstance(
+        node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.lineno <= statement.lineno <= (node.end_lineno or 0)] if tree else []
+    return max(functions, key=lambda node: node.lineno, default=None)
+
+
 def is_returned(statement: ast.stmt, names: frozenset[str], tree: ast.Module | None) -> bool:
     """Whether a function returns what a statement of it has got, under its name or at once."""
     if isinstance(statement, ast.Return):
         return True
-    functions = [node for node in ast.walk(tree) if isinstance(
-        node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.lineno <= statement.lineno <= (node.end_lineno or 0)] if tree else []
-    function = max(functions, key=lambda node: node.lineno, default=None)
+    function = _function(statement, tree)
     return function is not None and any(
         isinstance(node, ast.Return) and node.value is not None
         and any(isinstance(part, ast.Name) and part.id in names for part in (

@@ -107,9 +107,13 @@ def write_result(edit: KeepResult, record: Record, index: Index) -> list[Patch]:
 
 
 def write_into(edit: WriteInto, record: Record, index: Index) -> list[Patch]:
-    """`p = value` becomes `p.data.copy_(value)`."""
+    """`p = value` becomes `p.data.copy_(value)`, and `p.lerp(q, share)` `p.lerp_(q, share)`."""
     found = index.at(edit.at, "the assignment")
     statement = found.statement
+    if isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call) and (
+            isinstance(call.func, ast.Attribute)):
+        end = found.source.span(call.func)[1]
+        return [Patch(edit, (Splice(found.source.name, end, end, "_"),), Form.CALL)]
     if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
         raise Refused(Reason.UNKNOWN_FORM, "Something else stands there.")
     text = f"{statement.targets[0].id}.data.copy_({found.source.code(statement.value)})"

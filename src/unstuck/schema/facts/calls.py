@@ -128,8 +128,8 @@ class Idle(Fact):
 
     An activation or a shuffle is `called` and its result is not kept, or a method is named and not
     called: `function` is the name of either. It is REBOUND where a loop variable, over parameters,
-    is given a new value, and USED_UP for an iterator that an attribute holds: only the first loop
-    over it does anything.
+    is given a new value or makes one that is not kept, and USED_UP for an iterator that an
+    attribute holds: only the first loop over it does anything.
     """
 
     location: SourceLocation
