@@ -144,3 +144,16 @@ class RowsApart(Fact):
     whole: bool
     given: tuple[int, ...]
     location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering(Fact):
+    """What a classifier's answers tell of the labels, as a share of what there is to tell.
+
+    `each` is that within a batch, the mean of the first `batches`, and `all` that over all of them:
+    the numbers of the classes must be the same then.
+    """
+
+    batches: int
+    each: float
+    all: float
