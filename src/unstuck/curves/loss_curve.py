@@ -23,7 +23,7 @@ from unstuck.curves.statistics import (
 from unstuck.curves.wording import Wording, wording
 from unstuck.record.reader import Record
 from unstuck.record.series import Series, in_order
-from unstuck.schema.facts.losses import Backward
+from unstuck.schema.facts.losses import Backward, WithinBatch
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import Outcome, OutcomeKind
 from unstuck.schema.quantities import StepSignal
@@ -31,6 +31,7 @@ from unstuck.schema.signals.losses import CONSTANT_LOSS
 from unstuck.words import count, percent
 
 FEWEST = 30  # backward passes below which nothing but divergence is called
+BEGUN = 0.1  # skill from which a network tells the samples of its batch apart
 FEW = 100  # points below which a run that --max-steps cut short is not called stuck
 NEAR_ZERO = 0.02  # of the loss at the start or of the constant: nothing is left to gain
 MATERIAL = 0.03  # a change of the level smaller than this is no change
@@ -119,6 +120,8 @@ def reduce(record: Record, points: Series) -> LossCurve:
     x, y = block_levels(points, min(BLOCKS, max(n // each, 1)))
     level, level_error = end_level(points.values)
     skill = 1 - level / constant if constant and positive else None
+    if skill is not None and skill > BEGUN and record.fact(WithinBatch) is not None:
+        skill = None  # nobody knows how low it can get
     swings = oscillation(points, amplitude=False)
     start = float(np.median(points.values[: max(1, min(5, n // 10))]))
     whole, half, quarter = (_part(points, share) for share in (1.0, 0.5, 0.25))

@@ -10,12 +10,13 @@ import torch
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.series import Floats
-from unstuck.schema.facts.losses import Numbering
+from unstuck.schema.facts.losses import Numbering, WithinBatch
 from unstuck.schema.facts.run import EndKind
 from unstuck.torch_api import CLASS_LIKELIHOODS, target_among
 
 BATCHES = 10  # the first, in which an answer keeps its meaning: the network has hardly changed
 CLASSES = 64
+ROW = 3
 SAMPLES, PER_CLASS = 40, 8  # of a batch, at least
 ELEMENTS = 1_000_000
 
@@ -27,17 +28,16 @@ class NumberingProbe(Probe):
     other numbers each time.
     """
 
-    facts = (Numbering,)
+    facts = (Numbering, WithinBatch)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._tables: list[Floats] = []
+        self._within = 0  # batches whose classes are their samples, in a row
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Counts those of a batch, at a sampled step and with gradients on."""
-        if not self._moment.sampled or not loss.requires_grad or len(self._tables) >= BATCHES or (
-            function not in CLASS_LIKELIHOODS
-        ):
+        if not self._moment.sampled or not loss.requires_grad or function not in CLASS_LIKELIHOODS:
             return
         given, target = args[0], target_among(function, args)
         if not (is_plain(given) and is_plain(target) and observable(given)
@@ -46,7 +46,11 @@ class NumberingProbe(Probe):
         ):
             return
         samples, classes = given.shape
-        if not 1 < classes <= CLASSES or samples < max(SAMPLES, PER_CLASS * classes):
+        if samples == classes >= PER_CLASS and self._within < ROW:
+            self._later.read([(target.sort().values == torch.arange(
+                samples, device=target.device)).all()], self._take_row)
+        if len(self._tables) >= BATCHES or not 1 < classes <= CLASSES or (
+                samples < max(SAMPLES, PER_CLASS * classes)):
             return
         with torch.no_grad():
             told = given.detach().argmax(1)
@@ -55,6 +59,11 @@ class NumberingProbe(Probe):
             counts = torch.zeros(classes ** 2 + 1, device=given.device).index_add_(
                 0, pairs, torch.ones(samples, device=given.device))
         self._later.read([counts[:-1].reshape(classes, classes)], self._take)
+
+    def _take_row(self, found: list[torch.Tensor]) -> None:
+        self._within = self._within + 1 if bool(found[0]) else 0
+        if self._within == ROW:
+            self._writer.fact(WithinBatch(ROW), self._moment.step)
 
     def _take(self, found: list[torch.Tensor]) -> None:
         table = found[0].double().numpy()
