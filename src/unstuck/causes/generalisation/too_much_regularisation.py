@@ -96,7 +96,7 @@ ANSWERS = Threshold(
 )
 DEAR = Threshold(
     "cost-of-the-penalty", 0.5,
-    "The penalty adds half as much to the loss as the data do. At rest the data would gain that "
+    "The penalty adds half as much to the loss as the data do. In the end the data would gain that "
     "much, to first order, if the weights were half as large again.",
     "a penalty that only keeps weights small adds a few per cent",
 )

@@ -116,53 +116,48 @@ class AttractionProbe(Probe):
                     sorted(calls, key=lambda call: (call.module, call.node)),
                     key=lambda call: call.module):
                 blocks = list(group)[:BLOCKS]
-                if len(blocks) == 1:
-                    halves = _parts(blocks[0], 2)
-                    blocks = halves if self._compare(halves) else _parts(blocks[0], 3)
-                self._compare(blocks)
+                for each in [blocks] if len(blocks) > 1 else [_parts(blocks[0], 2),
+                                                              _parts(blocks[0], 3)]:
+                    self._compare(each)
         if len(self._pairs.pulled) + len(self._pairs.pushed) >= ENOUGH:
             self._write()
 
-    def _compare(self, blocks: list[_Call]) -> bool:
-        """Takes the pairs that two calls are; tells whether there are any."""
-        found = False
+    def _compare(self, blocks: list[_Call]) -> None:
+        """Has the pairs read that two calls are; what moves one of them is told by the other."""
         for left, right in itertools.combinations(blocks, 2):
             if left.given.shape != right.given.shape or left.made.shape != right.made.shape:
                 continue
-            for one, other in ((left, right), (right, left)):
-                toward = _toward(one, other)
-                if toward is not None:
-                    here = (one.given - other.given).flatten(1)
-                    across = (one.given - other.given.roll(1, 0)).flatten(1)
-                    self._later.read(
-                        [toward, *(torch.linalg.vector_norm(each.double(), dim=1)
-                                   for each in (here, across))], self._take)
-                    if self._labels is None:
-                        self._labels = self._label(toward)
-                    found = True
-                    break
-        return found
-
-    def _label(self, toward: torch.Tensor) -> tuple[str, TwoValues] | None:
-        """The variable of two values that tells which pairs are pulled together."""
-        pulled = (toward > 0).cpu()
-        moved = (toward != 0).cpu()
-        for vector in vectors(self._sites, len(toward)):
-            values = vector.values[moved]
-            form = _FORMS.get(tuple(vector.values.unique().tolist()))
-            high = values == 1
-            if form is not None and bool(high.any()) and not bool(high.all()) and (
-                bool((high == pulled[moved]).all()) or bool((high != pulled[moved]).all())
-            ):
-                return vector.name, TwoValues.BOOL if vector.type == "bool" else form
-        return None
+            here = (left.given - right.given).flatten(1)
+            across = (left.given - right.given.roll(1, 0)).flatten(1)
+            self._later.read(
+                [torch.stack([_toward(left, right), _toward(right, left)]),
+                 *(torch.linalg.vector_norm(each.double(), dim=1) for each in (here, across))],
+                self._take)
 
     def _take(self, found: list[torch.Tensor]) -> None:
-        toward, here, across = (each.numpy() for each in found)
+        ways, here, across = (each.numpy() for each in found)
+        toward = next((way for way in ways if np.isfinite(way).all() and way.any()), None)
+        if toward is None or self._done:
+            return
         whole = np.isfinite(here) & np.isfinite(across)
         self._pairs.pulled += here[whole & (toward > 0)].tolist()
         self._pairs.pushed += here[whole & (toward < 0)].tolist()
         self._pairs.others += across[whole & (toward != 0)].tolist()
+        if self._labels is None:
+            self._labels = self._label(toward)
+
+    def _label(self, toward: np.ndarray) -> tuple[str, TwoValues] | None:
+        """The variable of two values that tells which pairs are pulled together."""
+        moved = toward != 0
+        pulled = toward[moved] > 0
+        for vector in vectors(self._sites, len(toward)):
+            values = vector.values.numpy()
+            form = _FORMS.get(tuple(np.unique(values).tolist()))
+            high = values[moved] == 1
+            if form is not None and 0 < high.mean() < 1 and (
+                    (high == pulled).all() or (high != pulled).all()):
+                return vector.name, TwoValues.BOOL if vector.type == "bool" else form
+        return None
 
     def _write(self) -> None:
         # The same pairs at each step are no more pairs.
@@ -213,26 +208,22 @@ def _parts(call: _Call, number: int) -> list[_Call]:
             for start in range(0, len(call.made), rows)]
 
 
-def _toward(one: _Call, other: _Call) -> torch.Tensor | None:
+def _toward(one: _Call, other: _Call) -> torch.Tensor:
     """How far a step along the gradient brings each output of `one` towards its partner.
 
-    0 where nothing moves; None where an output moves out of the plane of the pair, or, of two
+    0 where nothing moves; NaN where an output moves out of the plane of the pair, or, of two
     numbers, off its line: what moves it is not this pair.
     """
-    if one.gradient is None:
-        return None
+    assert one.gradient is not None
     moves = -one.gradient.double()
     way = (other.made - one.made).double()
     size = torch.linalg.vector_norm(moves, dim=1)
     moved = size > 1e-6 * size.max()
-    toward = (moves * way).sum(1)
     rest = _without(moves, way)
     if moves.shape[1] > 2:
         rest = _without(rest, _without(one.made.double(), way))
-    apart = torch.linalg.vector_norm(rest, dim=1) > NEAR * size
-    if bool((moved & apart).any()) or not bool(moved.any()):
-        return None
-    return torch.where(moved, toward, torch.zeros_like(toward))
+    apart = moved & (torch.linalg.vector_norm(rest, dim=1) > NEAR * size)
+    return torch.where(moved, (moves * way).sum(1), 0.0).masked_fill(apart, math.nan)
 
 
 def _without(rows: torch.Tensor, of: torch.Tensor) -> torch.Tensor:

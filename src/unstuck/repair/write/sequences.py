@@ -193,7 +193,7 @@ def write_shifted_inputs(edit: ShiftInputs, record: Record, index: Index) -> lis
     made = names.given_before(source, held) if isinstance(held, ast.Name) else None
     if not isinstance(held, ast.Name) or not isinstance(made, ast.Call) or not isinstance(
             made.func, ast.Attribute) or made.func.attr != "clone":
-        raise Refused(Reason.UNKNOWN_FORM, "The inputs of the decoder are no copy of the targets.")
+        raise Refused(Reason.UNKNOWN_FORM, "What the decoder is given is not made by clone().")
     copied = made.args[0] if made.args else made.func.value
     line = f"{held.id}[:, 1:] = {change.operand(source, copied)}[:, :-1]"
     return [Patch(edit, change.before(source, found.statement, line), Form.STATEMENT)]
