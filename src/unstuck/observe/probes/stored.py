@@ -24,6 +24,7 @@ from unstuck.observe.tensors import evenly, is_plain, observable
 from unstuck.schema.facts.stored import Altered
 from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE, ROWS
 
+WINDOW = 4  # numbers of a series of which samples are parts
 ELEMENTS = 128  # of a row that are compared
 MOST_ATTRIBUTES = 32  # of a data set that are looked at
 MOST_STORES = 4  # of them that hold samples
@@ -38,6 +39,7 @@ class _Passes:
     def __init__(self, name: str) -> None:
         self.name = name
         self.passes = 0
+        self.samples = 0  # by the largest index that was drawn
         self.written = False
 
 
@@ -71,6 +73,8 @@ class StoredProbe(Probe):
         self._compare()
         data = getattr(iterator, "_dataset", None)
         known = self._loaders.get(data)
+        if known is not None and type(indices) is list and all(type(i) is int for i in indices):
+            known.samples = max(known.samples, *(i + 1 for i in indices), 0)
         if known is None or known.passes < 2 or getattr(iterator, "_num_workers", None) != 0 or (
             type(indices) is not list or not all(type(i) is int for i in indices)
         ):
@@ -82,7 +86,8 @@ class StoredProbe(Probe):
             return
         self._loader, self._rows = known, list(dict.fromkeys(rows))
         self._before = [(name, taken) for name, held in _stores(data)
-                        if (taken := _taken(held, self._rows)) is not None][:MOST_STORES]
+                        if (taken := _taken(held, self._rows, known.samples)) is not None
+                        ][:MOST_STORES]
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The batch has been fetched."""
@@ -100,7 +105,7 @@ class StoredProbe(Probe):
         now = dict(_stores(data))
         changes: list[tuple[float, float, str]] = []
         for name, taken in before:
-            after = _taken(now.get(name), self._rows)
+            after = _taken(now.get(name), self._rows, self._loader.samples)
             if after is None or after.shape != taken.shape:
                 continue
             moved = ~((after == taken) | ((after != after) & (taken != taken)))
@@ -153,16 +158,20 @@ def _first(held: Any) -> Any:
     return found[0] if type(found) is tuple and found else found
 
 
-def _taken(held: Any, rows: list[int]) -> Numbers | None:
-    """Some numbers of some rows: (rows, numbers); None where there are none of several numbers."""
+def _taken(held: Any, rows: list[int], samples: int) -> Numbers | None:
+    """Some numbers of some rows: (rows, numbers); None where there are none of several numbers.
+
+    Of a series that is longer than the data set has samples, these are windows.
+    """
     found = []
     if held is None or (isinstance(held, torch.Tensor) and not is_plain(held)):
         return None
+    series = type(held) is not list and held.ndim == 1 and len(held) >= samples + WINDOW
     with torch.no_grad():
         for row in rows:
             if not -len(held) <= row < len(held):
                 return None
-            sample = held[row]
+            sample = held[row:row + WINDOW] if series and 0 <= row < samples else held[row]
             sample = sample[0] if type(sample) is tuple and sample else sample
             numbers = _numbers(sample)
             if numbers is None:
