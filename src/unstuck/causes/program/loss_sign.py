@@ -182,7 +182,7 @@ def _turned(view: View, pairs: Attraction) -> Present:
         ),
         remedies=(
             Remedy("swap the two kinds of pairs", Safety.SAFE, (
-                SwapPairs(pairs.location, pairs.labels, pairs.values),)),
+                SwapPairs(pairs.location, pairs.labels, pairs.values, pairs.triplets),)),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ BLOCKS = 4  # of one module,
 MOST_ROWS = 1_024  # of one call,
 ELEMENTS = 4_000_000  # of what it is given
 ENOUGH = 600  # pairs
+TRIPLET = 3  # samples, one of which is in both pairs
 FEWEST_ROWS = 6
 _FORMS = {(0.0, 1.0): TwoValues.BITS, (-1.0, 1.0): TwoValues.SIGNS}
 NEAR = 1e-3  # of a gradient may lie outside the plane of a pair
@@ -68,6 +70,7 @@ class AttractionProbe(Probe):
         self._pairs = _Pairs()
         self._location: SourceLocation | None = None
         self._labels: tuple[str, TwoValues] | None = None
+        self._triplets = False
         self._done = False
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -132,9 +135,9 @@ class AttractionProbe(Probe):
             self._later.read(
                 [torch.stack([_toward(left, right), _toward(right, left)]),
                  *(torch.linalg.vector_norm(each.double(), dim=1) for each in (here, across))],
-                self._take)
+                partial(self._take, len(blocks) == TRIPLET))
 
-    def _take(self, found: list[torch.Tensor]) -> None:
+    def _take(self, triplets: bool, found: list[torch.Tensor]) -> None:
         ways, here, across = (each.numpy() for each in found)
         toward = next((way for way in ways if np.isfinite(way).all() and way.any()), None)
         if toward is None or self._done:
@@ -143,6 +146,7 @@ class AttractionProbe(Probe):
         self._pairs.pulled += here[whole & (toward > 0)].tolist()
         self._pairs.pushed += here[whole & (toward < 0)].tolist()
         self._pairs.others += across[whole & (toward != 0)].tolist()
+        self._triplets = self._triplets or triplets
         if self._labels is None:
             self._labels = self._label(toward)
 
@@ -170,7 +174,7 @@ class AttractionProbe(Probe):
         spread = math.sqrt((len(pulled) + len(pushed) + 1) / (12 * len(pulled) * len(pushed)))
         self._writer.fact(Attraction(
             len(pulled), len(pushed), farther, (farther - 0.5) / spread,
-            _exceeds(pulled, others), _exceeds(pushed, others), self._location,
+            _exceeds(pulled, others), _exceeds(pushed, others), self._triplets, self._location,
             *(self._labels or (None, None))), self._moment.step)
 
     def finished(self, kind: EndKind) -> None:

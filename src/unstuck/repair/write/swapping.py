@@ -20,7 +20,8 @@ _SUMS = ast.Add | ast.Sub
 def write_swap_pairs(edit: SwapPairs, record: Record, index: Index) -> list[Patch]:
     """The labels the other way round; without labels, the two distances or arguments swapped."""
     found = index.at(edit.at, "the loss")
-    for form in (_factors, _branches, _labels, _distances, _arguments):
+    for form in (_distances, _arguments) if edit.triplets else (
+            _factors, _branches, _labels, _compared):
         splices = form(edit, found)
         if splices:
             return [Patch(edit, splices, Form.CALL)]
@@ -95,6 +96,19 @@ def _labels(edit: SwapPairs, found: Found) -> Splices:
     return change.replace(source, held[0], edit.turned(edit.labels)) if len(held) == 1 else ()
 
 
+def _compared(edit: SwapPairs, found: Found) -> Splices:
+    """The only comparison that can make the labels."""
+    held = [node for node in _here(found) if isinstance(node, ast.Compare)
+            and isinstance(node.ops[0], ast.Eq | ast.NotEq) and len(node.ops) == 1
+            and not isinstance(node.comparators[0], ast.Constant)]
+    if len(held) != 1:
+        return ()
+    sign = "!=" if isinstance(held[0].ops[0], ast.Eq) else "=="
+    source = found.source
+    return change.replace(source, held[0], f"{source.code(held[0].left)} {sign} "
+                          f"{source.code(held[0].comparators[0])}")
+
+
 def _distances(edit: SwapPairs, found: Found) -> Splices:
     """The distance that is added and the one that is taken away, beside a margin."""
     source = found.source
@@ -133,7 +147,7 @@ def _is_margin(*nodes: ast.expr) -> bool:
 def _arguments(edit: SwapPairs, found: Found) -> Splices:
     """The positive and the negative that a triplet loss is given."""
     call = _call(found)
-    if edit.labels is not None or call is None:
+    if call is None:
         return ()
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     pair = given.get("positive"), given.get("negative")

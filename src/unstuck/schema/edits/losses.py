@@ -116,20 +116,22 @@ class FlipSign(Edit):
 class SwapPairs(Edit):
     """The two kinds of pairs in a loss change places.
 
-    `at` is the loss, `labels` the variable with two `values` that tells which kind a pair is.
+    `at` is the loss, `labels` the variable with two `values` that tells which kind a pair is. Of
+    `triplets` the arguments do.
     """
 
     at: SourceLocation | None
     labels: str | None
     values: TwoValues | None
+    triplets: bool = False
 
     def words(self) -> str:
         return "swap the two kinds of pairs"
 
     def code(self) -> str:
-        if self.labels is None or self.values is None:
+        if self.triplets:
             return "loss = criterion(anchor, positive, negative)"
-        return f"loss = criterion(first, second, {self.turned(self.labels)})"
+        return f"loss = criterion(first, second, {self.turned(self.labels or 'labels')})"
 
     def turned(self, labels: str) -> str:
         """The opposite of labels."""

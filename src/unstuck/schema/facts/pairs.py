@@ -44,6 +44,7 @@ class Attraction(Fact):
     sigmas: float
     pulled_to_others: float
     pushed_to_others: float
+    triplets: bool  # one sample is in a pair of either kind
     location: SourceLocation | None
     labels: str | None
     values: TwoValues | None
