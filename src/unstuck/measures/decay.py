@@ -18,7 +18,8 @@ from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
 # They add the decay to the gradient, before any scaling; others take it off the weights.
 WEAK = 0.3  # the skill of a term that has learned little, whatever the others have
 STRONG = 0.01  # a hundred times the usual decay of such optimizers
-COUPLED = ("SGD", "ASGD", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
+ADAPTIVE = ("Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
+COUPLED = ("SGD", "ASGD", *ADAPTIVE)
 
 
 def pulls_of_decay(view: View, optimizer: Optimizer, fair: float) -> dict[int, float]:
@@ -82,7 +83,7 @@ def shrinks(optimizer: Optimizer | None) -> bool:
     where these differ from batch to batch, it alone keeps its direction (Loshchilov and Hutter
     2019: Decoupled weight decay regularization).
     """
-    return optimizer is not None and optimizer.kind in COUPLED[2:] and (
+    return optimizer is not None and optimizer.kind in ADAPTIVE and (
         optimizer.weight_decay or 0.0) >= STRONG
 
 
