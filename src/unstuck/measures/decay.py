@@ -15,9 +15,9 @@ from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
 
-# They add the decay to the gradient, before any scaling; others take it off the weights.
 WEAK = 0.3  # the skill of a term that has learned little, whatever the others have
-STRONG = 0.01  # a hundred times the usual decay of such optimizers
+STRONG = 0.01  # a hundred times the usual decay of optimizers that scale it
+# They add the decay to the gradient, before any scaling; others take it off the weights.
 ADAPTIVE = ("Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
 COUPLED = ("SGD", "ASGD", *ADAPTIVE)
 
