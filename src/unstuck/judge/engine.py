@@ -14,7 +14,6 @@ from unstuck.curves.phases import remarks as curve_remarks
 from unstuck.judge.advice import next_steps
 from unstuck.judge.catalogue import causes, slug_of, threshold_names
 from unstuck.judge.crashes import advice_on
-from unstuck.judge.searches import set_apart
 from unstuck.judge.severity import badness, severity_of, with_suspect
 from unstuck.judge.silencing import split
 from unstuck.measures.basics import unwatched
@@ -51,8 +50,8 @@ def diagnose(
 ) -> Diagnosis:
     """Judges a record, or the record in a folder. Same record, same version: same diagnosis.
 
-    Each training of a process is judged by itself. The diagnosis is that of the worst, those left
-    out that a search through settings has passed over, and holds the others.
+    Each training of a process is judged by itself. The diagnosis is that of the worst, and holds
+    the others.
 
     Args:
         record: what to judge.
@@ -76,9 +75,7 @@ def diagnose(
     found = [_diagnosed(training, catalogue, overrides, silenced) for training in record.trainings]
     if len(found) == 1:
         return found[0]
-    found, passed = set_apart(record.trainings, found, {c.slug: c.harm for c in catalogue})
-    worst = min(range(len(found)),
-                key=lambda number: (number in passed, *badness(found[number]), number))
+    worst = min(range(len(found)), key=lambda number: (*badness(found[number]), number))
     return replace(found[worst], training=worst, trainings=tuple(
         _as_training(training, diagnosis)
         for training, diagnosis in zip(record.trainings, found, strict=True)))
