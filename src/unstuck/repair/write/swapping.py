@@ -18,7 +18,7 @@ _SUMS = ast.Add | ast.Sub
 
 
 def write_swap_pairs(edit: SwapPairs, record: Record, index: Index) -> list[Patch]:
-    """The labels the other way round; without labels, the two distances or arguments swapped."""
+    """The labels the other way round; of triplets, the two distances or arguments swapped."""
     found = index.at(edit.at, "the loss")
     for form in (_distances, _arguments) if edit.triplets else (
             _factors, _branches, _labels, _compared):
