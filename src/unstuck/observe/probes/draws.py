@@ -11,6 +11,7 @@ from torch import distributions, nn
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.source.comparisons import scope_at
 from unstuck.observe.source.named import Scope, scopes
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import expression_at, syntax_tree
@@ -20,7 +21,6 @@ from unstuck.schema.facts.models import Draw
 STEPS = 3  # first steps that are looked at
 MOST = 64  # calls of a step
 NEAR = 3  # frames around a call
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class DrawProbe(Probe):
@@ -87,12 +87,9 @@ class DrawProbe(Probe):
 def _drawn(scope: Scope, given: torch.Tensor) -> tuple[ast.Call, str] | None:
     """The call that has drawn a tensor, of a distribution with a graph; and its kind."""
     tree = syntax_tree(scope.file)
-    function = None if tree is None else next(
-        (node for node in ast.walk(tree) if isinstance(node, Function)
-         and node.name == scope.function
-         and node.lineno <= scope.line <= (node.end_lineno or 0)), tree)
-    if function is None:
+    if tree is None:
         return None
+    function = scope_at(tree, scope.function, scope.line)
     for call, names in _draws(function):
         owner = call.func.value if isinstance(call.func, ast.Attribute) else call
         kind = _kind(scope, owner)

@@ -71,7 +71,7 @@ def compared_column(
         line: of the file.
         labels: the variable there that holds them.
     """
-    scope = _scope(tree, function, line)
+    scope = scope_at(tree, function, line)
     found = None
     for node in ast.walk(scope):
         if isinstance(node, ast.expr) and len(sides := _compared(node)) == 2:
@@ -213,7 +213,7 @@ def computed_by(
         name: of the variable, or what it holds: `scores['valid']`.
         how: `compares` or `divides`.
     """
-    scope = _scope(tree, function, line)
+    scope = scope_at(tree, function, line)
     values = list(_values(scope, name))
     if len(values) != 1:
         return None
@@ -221,7 +221,7 @@ def computed_by(
     return next(iter(found.values())) if len(found) == 1 else values[0]
 
 
-def _scope(tree: ast.Module, function: str, line: int) -> Function | ast.Module:
+def scope_at(tree: ast.Module, function: str, line: int) -> Function | ast.Module:
     """The function of this name that has a line, or the module."""
     return next((node for node in ast.walk(tree) if isinstance(node, Function)
                  and node.name == function
