@@ -89,7 +89,8 @@ class AttractionProbe(Probe):
         if given is None or given.requires_grad or not given.is_floating_point() or (
             given.ndim < 2 or given.numel() > ELEMENTS or not observable(given)
         ) or not isinstance(output, torch.Tensor) or not observable(output) or (
-            output.grad_fn is None or output.ndim != 2 or output.shape[1] < 2
+            output.grad_fn is None or not output.is_floating_point()
+            or output.ndim != 2 or output.shape[1] < 2
             or not FEWEST_ROWS <= len(output) == len(given) <= MOST_ROWS
         ):
             return
