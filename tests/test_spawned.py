@@ -72,6 +72,7 @@ def test_spawned_processes_are_watched_and_reported_once(tmp_path: Path, method:
     assert trained_in(tmp_path / "d").name == "process-0"
 
 
+@pytest.mark.slow
 def test_an_error_of_a_spawned_process_is_as_it_was(tmp_path: Path) -> None:
     _program(tmp_path, "spawn", fails=True)
     done = _run(tmp_path, "-m", "unstuck", "run", "--quiet", "train.py")
