@@ -118,6 +118,7 @@ COUNTS = losses(target=Target.COUNTS)
 LOGITS = losses(output=Output.LOGITS)
 DISTRIBUTIONS = losses(target=Target.PROBABILITIES)
 LOG_PROBABILITIES = losses(output=Output.LOG_PROBABILITIES)
+SEQUENCES = losses(target=Target.SEQUENCES)  # of which the classes are the last axis
 BROADCASTING = losses(broadcast=True)
 
 INITIALISERS = (

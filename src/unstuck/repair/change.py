@@ -64,6 +64,16 @@ def operand(source: Source, node: ast.expr) -> str:
         source, node) else f"({text})"
 
 
+OPPOSITE: dict[type[ast.cmpop], str] = {
+    ast.Eq: "!=", ast.NotEq: "==", ast.Lt: ">=", ast.GtE: "<", ast.Gt: "<=", ast.LtE: ">"}
+
+
+def opposite(source: Source, node: ast.Compare) -> str:
+    """The text of a comparison of two values the other way round."""
+    sign = OPPOSITE[type(node.ops[0])]
+    return f"{source.code(node.left)} {sign} {source.code(node.comparators[0])}"
+
+
 def times(source: Source, node: ast.expr, factor: str) -> Splices:
     """A factor in front of an expression."""
     if isinstance(node, _ATOMS) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):

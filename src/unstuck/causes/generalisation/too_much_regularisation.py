@@ -96,8 +96,8 @@ ANSWERS = Threshold(
 )
 DEAR = Threshold(
     "cost-of-the-penalty", 0.5,
-    "The penalty adds half as much to the loss as the data do. In the end the data would gain that "
-    "much, to first order, if the weights were half as large again.",
+    "The penalty adds half as much to the loss as the data do. Where training has plateaued, the "
+    "data would gain that much, to first order, if the weights were half as large again.",
     "a penalty that only keeps weights small adds a few per cent",
 )
 POOR_DATA = Threshold(
@@ -259,7 +259,7 @@ def _decay(view: View) -> Verdict:
     if not left or not early:
         return Unknown("too few gradients were measured to compare the weight decay with them",
                        (GRADIENT_NORM.name, "a run without weight decay"))
-    # A gradient that is gone lets any decay win.
+    # A gradient that is gone lets any decay win: it must have been strong from the start.
     shrunk = float(np.median(list(left.values())))
     pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
     most, least = view.limit(SHRUNK), view.limit(PULL)

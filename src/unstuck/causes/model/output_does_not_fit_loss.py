@@ -36,7 +36,7 @@ from unstuck.schema.signals.targets import (
     LOSS_INPUT_MAXIMUM,
     LOSS_INPUT_MINIMUM,
 )
-from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, LOG_PROBABILITIES, LOGITS
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, LOG_PROBABILITIES, LOGITS, SEQUENCES
 from unstuck.words import number
 
 MEASURED = (LOSS_INPUT_MINIMUM, LOSS_INPUT_MAXIMUM, CLASS_SUM_ERROR, BATCH_SUM_ERROR,
@@ -251,7 +251,7 @@ def _log_probabilities(
     wants, raw = "log-probabilities", "use cross_entropy on the raw scores"
     if operation in ("LogSoftmax", "Log", "LogSigmoid", "Log2"):
         return None
-    name, axis = ("log_probs", -1) if loss.function == "ctc_loss" else ("input", 1)
+    name, axis = ("log_probs", -1) if loss.function in SEQUENCES else ("input", 1)
     softmax = f"torch.log_softmax({{}}, dim={axis})"
     taken: Edit = LossArgument(loss.location, name, softmax, _LOGARITHM)
     if axis == -1 and operation == "Softmax":

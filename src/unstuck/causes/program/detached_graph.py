@@ -49,7 +49,7 @@ def _detect(view: View) -> Verdict:
         return _without_past(state)
     draw = next(iter(view.record.facts(Draw)), None)
     if draw is not None:
-        return _drawn(view, draw)
+        return _drawn(draw)
     early = view.record.facts(StepRead)
     # A step that is the same in every sample leaves nothing to tell them by, which says more.
     if early and not succeeded(view.outcome) and collapse_of(view.record) is None:
@@ -76,10 +76,9 @@ def _detect(view: View) -> Verdict:
     return _present(view, *next((c for c in cuts if _is_trained_by(view, *c)), cuts[0]))
 
 
-def _drawn(view: View, draw: Draw) -> Present:
+def _drawn(draw: Draw) -> Present:
     """A draw in the middle of a network, by which no gradient comes back."""
     kind, layer = called(draw.kind), called(draw.layer) if draw.layer else "the next layer"
-    steps = next(iter(view[REACHED].values())).steps[:1] if view.has(REACHED) else np.array([0])
     return Present(
         strength=0.93, certain=True,
         title=f"the draw from a {kind} has no graph: by {layer}, which is given it, no gradient "
@@ -88,7 +87,7 @@ def _drawn(view: View, draw: Draw) -> Present:
         location=draw.location,
         label="draws without a graph",
         evidence=(Evidence(
-            REACHED.name, "", (int(steps[0]),), (0.0,), None,
+            REACHED.name, "", (0,), (0.0,), None,
             f"the parameters of the {kind} have a graph, and what {layer} receives has none"),),
         remedies=(Remedy("draw with a graph", Safety.SAFE, (KeepGraph(draw.location),),
                          advice="rsample() draws as sample() does, and gradients pass through it."),

@@ -111,8 +111,8 @@ class DerivativeProbe(Probe):
                 len(behind := graph.parents(node)) != 1
             ):
                 continue
+            made = graph.shape(node) or ()  # which may be a sum over the last axes
             for fixed in self._fixed:
-                made = graph.shape(node) or ()  # which may be a sum over the last axes
                 if not made or made != fixed.shape[:len(made)] or self._used(fixed) is not None:
                     continue
                 if any(each.is_in(*frame) for frame in self._finite.frames(node)[-1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import distributions, nn
@@ -13,6 +13,7 @@ from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.source.comparisons import scope_at
 from unstuck.observe.source.named import Scope, scopes
+from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain, observable, tensors_in
@@ -87,7 +88,7 @@ class DrawProbe(Probe):
 def _drawn(scope: Scope, given: torch.Tensor) -> tuple[ast.Call, str] | None:
     """The call that has drawn a tensor, of a distribution with a graph; and its kind."""
     tree = syntax_tree(scope.file)
-    if tree is None:
+    if tree is None or not any(map(_is_draw, nodes_of(tree))):
         return None
     function = scope_at(tree, scope.function, scope.line)
     for call, names in _draws(function):
@@ -111,9 +112,13 @@ def _draws(function: ast.AST) -> Iterator[tuple[ast.Call, list[str]]]:
                  ] if isinstance(statement, ast.Assign) else []
         value = statement.value
         for node in ast.walk(value) if value is not None else ():
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
-                    node.func.attr == "sample"):
+            if _is_draw(node):
                 yield node, names if node is value else []
+
+
+def _is_draw(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
+        node.func.attr == "sample")
 
 
 def _kind(scope: Scope, owner: ast.expr) -> str:

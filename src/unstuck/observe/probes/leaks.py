@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -183,8 +184,7 @@ class LeakProbe(Probe):
                     _reads(node, given) for node in graph.walk(made)
                 ) and _leads_on(made, nodes, given.numel())), None)
             if steps >= STEPS and (shares or layer is not None):
-                fact = TargetInPlace(name, steps, time, layer, begins,
-                                     self._begins() if begins else None)
+                fact = TargetInPlace(name, steps, time, layer, begins)
                 self._later.values(shares, partial(self._note_in_place, fact, self._moment.step))
 
     def _begins(self) -> SourceLocation | None:
@@ -198,6 +198,8 @@ class LeakProbe(Probe):
     def _note_in_place(self, fact: TargetInPlace, step: int, shares: list[float]) -> None:
         if max(shares, default=0.0) <= NOTHING:
             self._in_place[fact.name] = 1.0
+            if fact.begins and fact.name not in self._written:
+                fact = replace(fact, location=self._begins())
             self._know(fact, step)
 
     def _attend(self, name: str, node: Any, shares: list[Number], steps: int) -> None:

@@ -63,7 +63,7 @@ class NumberingProbe(Probe):
     def _take_row(self, found: list[torch.Tensor]) -> None:
         self._within = self._within + 1 if bool(found[0]) else 0
         if self._within == ROW:
-            self._writer.fact(WithinBatch(ROW), self._moment.step)
+            self._writer.fact(WithinBatch(), self._moment.step)
 
     def _take(self, found: list[torch.Tensor]) -> None:
         table = found[0].double().numpy()

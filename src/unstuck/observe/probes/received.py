@@ -27,7 +27,7 @@ from unstuck.schema.signals.targets import (
     TARGET_MEAN,
     TARGET_SUM_ERROR,
 )
-from unstuck.torch_api import CLASS_LIKELIHOODS, LOG_PROBABILITIES
+from unstuck.torch_api import CLASS_LIKELIHOODS, LOG_PROBABILITIES, SEQUENCES
 
 SIGNALS = (
     BATCH_SUM_ERROR, CLASS_SUM_ERROR, LIKELIHOOD_SUM_ERROR, LOSS_INPUT_DROPPED, LOSS_INPUT_MAXIMUM,
@@ -54,9 +54,6 @@ def _dropped(mask: torch.Tensor) -> torch.Tensor:
     return (zeros.float().mean() * ((zeros | (mask == kept)).all() & (kept > 1))).float()
 
 
-SEQUENCE_LOSS = "ctc_loss"  # whose classes are the last axis
-
-
 def write_input(
     later: Later, loss: str, function: str, given: torch.Tensor, step: int
 ) -> None:
@@ -71,12 +68,12 @@ def write_input(
         later.sample(LOSS_INPUT_MINIMUM, step, {loss: low})
         later.sample(LOSS_INPUT_MAXIMUM, step, {loss: high})
         if given.ndim >= 2:
-            classes = given.ndim - 1 if function == SEQUENCE_LOSS else 1
+            classes = given.ndim - 1 if function in SEQUENCES else 1
             for signal, axis in ((CLASS_SUM_ERROR, classes), (BATCH_SUM_ERROR, 0)):
                 # Sums of pieces: all sums of a large tensor are many as well.
                 errors = [(piece.sum(axis) - 1).abs().max() for piece in pieces(given, keep=axis)]
                 later.sample(signal, step, {loss: torch.stack(errors).max()})
-            if function in CLASS_LIKELIHOODS & LOG_PROBABILITIES or function == SEQUENCE_LOSS:
+            if function in CLASS_LIKELIHOODS & LOG_PROBABILITIES or function in SEQUENCES:
                 errors = [(piece.exp().sum(classes) - 1).abs().max()
                           for piece in pieces(given, keep=classes)]
                 later.sample(LIKELIHOOD_SUM_ERROR, step, {loss: torch.stack(errors).max()})

@@ -55,6 +55,7 @@ class StoredProbe(Probe):
         self._loaders: ByIdentity[Any, _Passes] = ByIdentity()  # by their data sets
         self._before: list[tuple[str, Numbers]] = []  # of the batch that is fetched now
         self._rows: list[int] = []
+        self._samples: int | None = None  # of the data set, as far as drawn; None of a part of one
         self._data: weakref.ref[Any] | None = None
         self._loader: _Passes | None = None
 
@@ -73,20 +74,20 @@ class StoredProbe(Probe):
         self._compare()
         data = getattr(iterator, "_dataset", None)
         known = self._loaders.get(data)
-        if known is not None and type(indices) is list and all(type(i) is int for i in indices):
-            known.samples = max(known.samples, *(i + 1 for i in indices), 0)
-        if known is None or known.passes < 2 or getattr(iterator, "_num_workers", None) != 0 or (
-            type(indices) is not list or not all(type(i) is int for i in indices)
-        ):
+        if known is None or type(indices) is not list or not all(type(i) is int for i in indices):
             return
-        data, rows = _innermost(data, indices[:ROWS])
+        known.samples = max(known.samples, max(indices, default=-1) + 1)
+        if known.passes < 2 or getattr(iterator, "_num_workers", None) != 0:
+            return
+        whole, (data, rows) = data, _innermost(data, indices[:ROWS])
+        self._samples = known.samples if data is whole else None
         try:
             self._data = weakref.ref(data)
         except TypeError:
             return
         self._loader, self._rows = known, list(dict.fromkeys(rows))
         self._before = [(name, taken) for name, held in _stores(data)
-                        if (taken := _taken(held, self._rows, known.samples)) is not None
+                        if (taken := _taken(held, self._rows, self._samples)) is not None
                         ][:MOST_STORES]
 
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -105,7 +106,7 @@ class StoredProbe(Probe):
         now = dict(_stores(data))
         changes: list[tuple[float, float, str]] = []
         for name, taken in before:
-            after = _taken(now.get(name), self._rows, self._loader.samples)
+            after = _taken(now.get(name), self._rows, self._samples)
             if after is None or after.shape != taken.shape:
                 continue
             moved = ~((after == taken) | ((after != after) & (taken != taken)))
@@ -158,20 +159,22 @@ def _first(held: Any) -> Any:
     return found[0] if type(found) is tuple and found else found
 
 
-def _taken(held: Any, rows: list[int], samples: int) -> Numbers | None:
+def _taken(held: Any, rows: list[int], samples: int | None) -> Numbers | None:
     """Some numbers of some rows: (rows, numbers); None where there are none of several numbers.
 
-    Of a series that is longer than the data set has samples, these are windows.
+    Of a series that is longer than the data set has samples, these are windows. Whole numbers may
+    count how often each sample was fetched.
     """
     found = []
     if held is None or (isinstance(held, torch.Tensor) and not is_plain(held)):
         return None
-    series = type(held) is not list and held.ndim == 1 and len(held) >= samples + WINDOW
+    series = samples is not None and type(held) is not list and held.ndim == 1 and (
+        len(held) >= samples + WINDOW and "float" in str(held.dtype))
     with torch.no_grad():
         for row in rows:
             if not -len(held) <= row < len(held):
                 return None
-            sample = held[row:row + WINDOW] if series and 0 <= row < samples else held[row]
+            sample = held[row:row + WINDOW] if series and row >= 0 else held[row]
             sample = sample[0] if type(sample) is tuple and sample else sample
             numbers = _numbers(sample)
             if numbers is None:

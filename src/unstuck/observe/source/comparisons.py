@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from unstuck.schema.facts.scores import Code
 
 COMPARING = ("eq", "ne", "equal")  # functions and methods
-KEEPING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach", "flatten")  # the dimensions
-ELEMENTWISE = (*KEEPING[:-1], "round", "sigmoid", "float", "double", "bool", "clone")
+_COPYING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach")
+KEEPING = (*_COPYING, "flatten")  # the dimensions
+ELEMENTWISE = (*_COPYING, "round", "sigmoid", "float", "double", "bool", "clone")
 SHAPING = ("squeeze", "view", "reshape", "flatten", "ravel", "argmax", "max", "topk", "sort")
 COUNTING = re.compile(r"accura|\bacc\b|_acc\b|\bacc_|correct|score|hit_rate|n_right|match",
                       re.IGNORECASE)

@@ -128,10 +128,6 @@ def write_last_step(edit: ReadLastStep, record: Record, index: Index) -> list[Pa
 
 
 # Masks -------------------------------------------------------------------------------------------
-_OPPOSITE: dict[type[ast.cmpop], str] = {
-    ast.Eq: "!=", ast.NotEq: "==", ast.Lt: ">=", ast.GtE: "<", ast.Gt: "<=", ast.LtE: ">"}
-
-
 def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch]:
     """At the argument that is the mask: a `~` more or less, or the opposite comparison."""
     found = index.at(edit.at, "the call that is given the mask") if edit.at is not None else (
@@ -146,9 +142,9 @@ def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch
 def _opposite(source: Source, mask: ast.expr) -> str:
     if isinstance(mask, ast.UnaryOp) and isinstance(mask.op, ast.Invert):
         return source.code(mask.operand)
-    if isinstance(mask, ast.Compare) and len(mask.ops) == 1 and type(mask.ops[0]) in _OPPOSITE:
-        return (f"{source.code(mask.left)} {_OPPOSITE[type(mask.ops[0])]} "
-                f"{source.code(mask.comparators[0])}")
+    if isinstance(mask, ast.Compare) and len(mask.ops) == 1 and (
+            type(mask.ops[0]) in change.OPPOSITE):
+        return change.opposite(source, mask)
     return f"~{change.operand(source, mask)}"
 
 
@@ -172,7 +168,7 @@ def write_inverted_in_loss(edit: InvertLossMask, record: Record, index: Index) -
 def _may_mask(node: ast.AST, source: Source) -> TypeGuard[ast.Compare]:
     """Whether a node compares elements, for no condition and for no count."""
     if not isinstance(node, ast.Compare) or len(node.ops) != 1 or (
-            type(node.ops[0]) not in _OPPOSITE):
+            type(node.ops[0]) not in change.OPPOSITE):
         return False
     inner: ast.AST = node
     for outer in source.ancestors(node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -103,10 +104,7 @@ def _compared(edit: SwapPairs, found: Found) -> Splices:
             and not isinstance(node.comparators[0], ast.Constant)]
     if len(held) != 1:
         return ()
-    sign = "!=" if isinstance(held[0].ops[0], ast.Eq) else "=="
-    source = found.source
-    return change.replace(source, held[0], f"{source.code(held[0].left)} {sign} "
-                          f"{source.code(held[0].comparators[0])}")
+    return change.replace(found.source, held[0], change.opposite(found.source, held[0]))
 
 
 def _distances(edit: SwapPairs, found: Found) -> Splices:
@@ -116,22 +114,21 @@ def _distances(edit: SwapPairs, found: Found) -> Splices:
         parent = source.parents.get(node)
         if not _is_sum(node) or _is_sum(parent):
             continue
-        added, taken = _terms(node)
-        added = [each for each in added if not _is_margin(each)]
-        if len(added) == len(taken) == 1 and _is_margin(*_terms(node)[0]) and not _is_margin(
-                taken[0]):
+        every, taken = _terms(node)
+        added = [each for each in every if not _is_margin(each)]
+        if len(added) == len(taken) == 1 and _is_margin(*every) and not _is_margin(*taken):
             return _exchanged(source, added[0], taken[0])
     return ()
 
 
-def _is_sum(node: ast.AST | None) -> bool:
+def _is_sum(node: ast.AST | None) -> TypeGuard[ast.BinOp]:
     return isinstance(node, ast.BinOp) and isinstance(node.op, _SUMS)
 
 
-def _terms(node: ast.expr | ast.AST) -> tuple[list[ast.expr], list[ast.expr]]:
+def _terms(node: ast.expr) -> tuple[list[ast.expr], list[ast.expr]]:
     """What a sum adds, and what it takes away."""
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, _SUMS):
-        return ([node], []) if isinstance(node, ast.expr) else ([], [])
+    if not _is_sum(node):
+        return [node], []
     added, taken = _terms(node.left)
     more, less = _terms(node.right)
     return (added + more, taken + less) if isinstance(node.op, ast.Add) else (

@@ -164,7 +164,4 @@ class WithinBatch(Fact):
     """A loss whose classes are the samples of its own batch, each of them right for one.
 
     How low it can get depends on how alike the samples are, and on what divides their scores.
-    `batches` is in how many it was seen.
     """
-
-    batches: int
