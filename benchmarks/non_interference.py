@@ -7,7 +7,7 @@ random states of torch, `random` and numpy, and what it printed. Exit status 1 o
 also where the watcher gave up, for then nothing was compared.
 
 The tests end each program after some optimizer steps, in both arms alike, and compare what its
-functions' variables hold then.
+functions' variables hold then. So it is with a program that ends in an exception.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import random
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -160,6 +160,8 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
             pass
         except Exception as error:  # part of what the program does
             failure = f"{type(error).__name__}: {error}"
+            frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+            left.update(_variables(frames, str(file)))
     parts = {"exception": failure, "random": _digest(repr(random.getstate()).encode()),
              "torch's random state": _tensor(torch.get_rng_state()),
              "numpy's random state": _digest(repr(np.random.get_state()).encode())}
@@ -193,22 +195,22 @@ def _end_after(steps: int, file: str, left: dict[str, str]) -> None:
         nonlocal done
         done += 1
         if done == steps:
-            left.update(_variables(sys._getframe(), file))
+            frames = (frame for frame, _ in traceback.walk_stack(sys._getframe()))
+            left.update(_variables(frames, file))
         if done >= steps:
             raise Enough
 
     register_optimizer_step_post_hook(count)
 
 
-def _variables(frame: FrameType | None, file: str) -> Iterator[tuple[str, str]]:
-    """The variables of a file's functions that are running, as parts."""
+def _variables(frames: Iterable[FrameType], file: str) -> Iterator[tuple[str, str]]:
+    """The variables of a file's functions among the frames, as parts."""
     seen: dict[int, Any] = {}
-    while frame is not None:
+    for frame in frames:
         if frame.f_code.co_filename == file:
             for name, value in frame.f_locals.items():
                 if not name.startswith("__"):
                     yield from digests(f"{frame.f_code.co_name}.{name}", value, seen)
-        frame = frame.f_back
 
 
 def digests(name: str, value: Any, seen: dict[int, Any]) -> Iterator[tuple[str, str]]:
