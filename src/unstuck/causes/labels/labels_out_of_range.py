@@ -35,6 +35,9 @@ CODES = Threshold(
     "definition",
 )
 SIGNED = ("soft_margin_loss", "hinge_embedding_loss", "cosine_embedding_loss")
+# The same by formulas of the program's own.
+MARGINS = {"hinge_loss": "the hinge loss", "soft_margin_loss": "the logistic loss",
+           "exponential_loss": "the exponential loss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +156,9 @@ def _mapped(loss: Loss, by: str, reason: str) -> Remedy:
 def _of_signs(loss: Loss, labels: _Labels) -> _Fault | None:
     if labels.distinct != 2 or labels.low != 0 or labels.high != 1:
         return None
+    wants = MARGINS[loss.function] if loss.hand_written else loss.function
     return _Fault(
-        f"the labels are 0 and 1, but {loss.function} expects -1 and 1",
+        f"the labels are 0 and 1, but {wants} expects -1 and 1",
         "receives labels of 0 and 1, but expects -1 and 1", -1.0, 0.9,
         (_mapped(loss, "2 * {} - 1", "map the labels to -1 and 1"),))
 
@@ -174,7 +178,7 @@ def _judge(view: View, loss: Loss) -> tuple[_Fault, _Labels] | None:
         fault = None if went_on else _of_classes(loss, labels)
     elif loss.function in BINARY:
         fault = _of_two(view, loss, labels)
-    elif loss.function in SIGNED:
+    elif loss.function in (MARGINS if loss.hand_written else SIGNED):
         fault = _of_signs(loss, labels)
     return (fault, labels) if fault is not None else None
 
@@ -241,8 +245,9 @@ CAUSE = Cause(
         detection="The detector compares the smallest label, the largest label and the number of "
         "different labels with the number of outputs and with what the loss expects. Labels that "
         "the loss ignores or weights with 0 do not count.",
-        limitations="Hand-written losses are not judged. Labels that stay within the range but are "
-        "shifted by one are not found. A program that computes its losses without reduction may "
+        limitations="Of hand-written losses, only the binary cross entropy and those of a label "
+        "times a score are judged. Labels that stay within the range but are shifted by one are "
+        "not found. A program that computes its losses without reduction may "
         "drop odd labels later, so the finding is only a note then.",
         references=(
             "PyTorch: torch.nn.CrossEntropyLoss, BCEWithLogitsLoss, SoftMarginLoss",

@@ -10,6 +10,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probes.binary import binary_entropy
+from unstuck.observe.probes.margins import margin
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
@@ -76,6 +77,16 @@ def read_formula(root: Any, output: Output | None) -> Formula:
             tuple(node.name() for node in graph.producers(entropy.made_by)),
             tuple(entropy.given.shape), tuple(entropy.target.shape), root=entropy.root,
             prediction=entropy.given, target=entropy.target, made_by=entropy.made_by, last=True)
+    margins = margin(chain) if stretch is None and output is not None else None
+    if margins is not None and output is not None:
+        function, product, labels = margins
+        made_by = graph.parents(product)[0]
+        if output.sequence in map(graph.sequence, graph.reshaped(made_by)) and (
+            output.value.numel() == labels.numel()
+        ):
+            return Formula(function, names, tuple(labels.shape), tuple(labels.shape), root=product,
+                           prediction=output.value.reshape(labels.shape), target=labels,
+                           made_by=made_by, input_first=_model_first(product))
     softmax = next((n for n in chain if n.name() == "SoftmaxBackward0"), None)
     if difference is None or (stretch is not None and stretch is not difference):
         given = graph.parents(stretch)[0] if stretch is not None else None
