@@ -19,11 +19,18 @@ from unstuck.schema.facts.models import (
     Flat,
     Model,
     Parameter,
+    Ungiven,
 )
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sequences import StepRead
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UPDATE_NORM
+from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.parameters import (
+    GRADIENT_NORM,
+    REACHED,
+    UNGIVEN,
+    UPDATE_NORM,
+)
 from unstuck.words import called, count, joined, number, percent
 
 STEPS = Threshold(
@@ -50,6 +57,9 @@ def _detect(view: View) -> Verdict:
     draw = next(iter(view.record.facts(Draw)), None)
     if draw is not None:
         return _drawn(draw)
+    idle = next((each for each in view.record.facts(Ungiven) if _is_never_given(view, each)), None)
+    if idle is not None:
+        return _never_given(view, idle)
     early = view.record.facts(StepRead)
     # A step that is the same in every sample leaves nothing to tell them by, which says more.
     if early and not succeeded(view.outcome) and collapse_of(view.record) is None:
@@ -92,6 +102,30 @@ def _drawn(draw: Draw) -> Present:
         remedies=(Remedy("draw with a graph", Safety.SAFE, (KeepGraph(draw.location),),
                          advice="rsample() draws as sample() does, and gradients pass through it."),
                   ),
+    )
+
+
+def _is_never_given(view: View, idle: Ungiven) -> bool:
+    """Whether no step of an optimizer, of several, has found a weight with a gradient."""
+    series = view[UNGIVEN].get(idle.name) if view.has(UNGIVEN) else None
+    return series is not None and len(series) > view.limit(STEPS) and bool(series.values.all())
+
+
+def _never_given(view: View, idle: Ungiven) -> Present:
+    """A network that is only called without a graph, and an optimizer that steps for it."""
+    series = view[UNGIVEN][idle.name]
+    return Present(
+        strength=0.9, certain=True,
+        title=f"no loss reaches the network that {idle.name} is to train, so its weights never get "
+        "a gradient and stay as they were",
+        since_step=int(series.steps[0]),
+        location=idle.location,
+        label="the graph ends here" if idle.seen else "no gradient comes back to this call",
+        evidence=(Evidence(
+            UNGIVEN.name, idle.name, *thinned(series.steps, series.values), 0.0,
+            f"at {count(len(series), 'step')} of {idle.name}, none of its weights had ever had a "
+            "gradient (drawn as 1)"),),
+        remedies=_kept(idle.location, idle.seen),
     )
 
 
@@ -210,7 +244,7 @@ def _present(view: View, cut: Cut, lost: list[Parameter]) -> Verdict:
         location=cut.location,
         label=f"gradients stop at {called(cut.layer or cut.name)[:40]}",
         evidence=_unreached(view, lost),
-        remedies=_remedies(cut),
+        remedies=_kept(cut.location, cut.seen),
     )
 
 
@@ -251,7 +285,7 @@ def _without_graph(view: View, cut: Cut) -> Verdict:
         label="the graph needed for backpropagation is lost here",
         evidence=(Evidence(REACHED.name, "", (0,), (0.0,), 1.0,
                            "the loss reaches no parameter at all"),),
-        remedies=_remedies(cut),
+        remedies=_kept(cut.location, cut.seen),
     )
 
 
@@ -291,9 +325,10 @@ def _one_step(read: StepRead, strength: float) -> Present:
     )
 
 
-def _remedies(cut: Cut) -> tuple[Remedy, ...]:
-    if cut.seen:
-        return (Remedy("keep the graph intact", Safety.SAFE, (KeepGraph(cut.location),),
+def _kept(location: SourceLocation | None, seen: bool) -> tuple[Remedy, ...]:
+    """The graph kept, where the place that cuts is known."""
+    if seen:
+        return (Remedy("keep the graph intact", Safety.SAFE, (KeepGraph(location),),
                        advice=_ADVICE),)
     return (Remedy("keep the graph intact", Safety.ADVICE, advice=_ADVICE),)
 
@@ -327,7 +362,8 @@ CAUSE = Cause(
         "they never had a gradient. Or a layer is called several times in a row, each time with "
         "its own last output, which has lost its graph, and the loss uses the last call only. "
         "Or the text never reads what a layer returns, or reads only an early time step of a "
-        "recurrent layer. "
+        "recurrent layer. Or an optimizer steps again and again, and none of its weights ever has "
+        "a gradient, although their network is called. "
         "Or the loss reaches layers only through an operation whose derivative is zero, such as "
         "rounding, and all their gradients are exactly zero.",
         limitations="A cut in one of several branches is not seen. If another loss trains the "
@@ -335,7 +371,7 @@ CAUSE = Cause(
         references=("PyTorch: torch.Tensor.detach", "PyTorch: autograd mechanics"),
     ),
     needs=(),
-    uses=(REACHED, GRADIENT_NORM, UPDATE_NORM),
+    uses=(REACHED, GRADIENT_NORM, UPDATE_NORM, UNGIVEN),
     thresholds=(STEPS, PART),
     effects=(
         Effect.BAD_START, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH,

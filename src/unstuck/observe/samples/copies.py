@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unstuck.observe.samples.classes import classes_of
 from unstuck.observe.samples.kept import Contents, Rows
 from unstuck.record.series import Integers
 from unstuck.record.writer import RecordWriter
@@ -58,10 +59,10 @@ def write_copies(
     if scale < 1 + PART:
         usual = int(np.bincount(present).argmax())
         writer.row(DUPLICATE_UNEVENNESS, step, float((present != usual).mean()))
-    if train.targets is not None and train.class_indices:
-        classes = train.targets[:, 0]
-        shares = [extra[classes == c].sum() / extra.sum() for c in np.unique(classes)]
-        writer.row(DUPLICATE_CLASS_SHARE, step, float(max(shares, default=0.0)))
+    classes = classes_of(train)
+    if classes is not None:
+        each = np.bincount(classes.labels, weights=extra[classes.rows])
+        writer.row(DUPLICATE_CLASS_SHARE, step, float(each.max() / extra.sum()))
 
 
 def near_copies(rows: Rows) -> float:

@@ -206,6 +206,19 @@ class Cut(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Ungiven(Fact):
+    """A network that an optimizer steps for, and to whose weights no gradient has ever come.
+
+    `name` is the optimizer. `location` cuts the graph at the last call of the network before a
+    step, which `seen` says, or is that call.
+    """
+
+    name: str
+    location: SourceLocation | None
+    seen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Draw(Fact):
     """A number drawn from a distribution without a graph, which a layer is given.
 

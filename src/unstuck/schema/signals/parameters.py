@@ -58,6 +58,11 @@ HELD = PlaceSignal(
     "the run began, else 0",
     requires=runs.UPDATE, place="parameter",
 )
+UNGIVEN = PlaceSignal(
+    "ungiven-step", "",
+    "1 at a step of an optimizer none of whose parameters has had a gradient so far, else 0",
+    requires=runs.UPDATES, place="optimizer",
+)
 EMPTY_STEP = PlaceSignal(
     "empty-step", "",
     "1 if the optimizer stepped without any of the gradients that backward had computed, else 0",
