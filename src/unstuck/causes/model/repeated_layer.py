@@ -14,17 +14,25 @@ from unstuck.schema.signals.sharing import LAYER_PLACES
 from unstuck.words import called, count
 
 # What a program writes out by hand it may well mean.
-_SURE = {Repeating.WRITTEN: 0.45, Repeating.UNKNOWN: 0.6}
+_SURE = {Repeating.WRITTEN: 0.45, Repeating.CALL: 0.6, Repeating.UNKNOWN: 0.6}
+# What a dictionary holds under several names is meant, unless one expression repeats it.
+_IN_ONE_GO = (Repeating.KEYS, Repeating.COMPREHENSION)
+_IDLE = ", and they are given the same input, so that they all give the same"
 
 
 def _detect(view: View) -> Verdict:
     if all(series.values.max() <= 1 for series in view[LAYER_PLACES].values()):
         return Absent("every place of every container has a layer of its own")
-    found = [fact for fact in view.record.facts(RepeatedLayer) if not fact.intended]
+    found = [fact for fact in view.record.facts(RepeatedLayer) if not fact.intended and (
+        fact.idle or fact.holder_kind != "ModuleDict" or fact.how in _IN_ONE_GO)]
     if not found:
         return Absent("the program says by its names or comments that the repeated layers are "
                       "shared on purpose")
-    return _present(view, max(found, key=lambda fact: (_SURE.get(fact.how, 1), _saved(fact))))
+    return _present(view, max(found, key=lambda fact: (_strength(fact), _saved(fact))))
+
+
+def _strength(fact: RepeatedLayer) -> float:
+    return 0.9 if fact.idle else _SURE.get(fact.how, 0.9)
 
 
 def _saved(fact: RepeatedLayer) -> int:
@@ -39,7 +47,7 @@ def _present(view: View, fact: RepeatedLayer) -> Present:
     missing = count(_saved(fact), "weight")
     where = f"{called(fact.holder)} ({fact.holder_kind})"
     return Present(
-        strength=_SURE.get(fact.how, 0.9),
+        strength=_strength(fact),
         title=f"the {places} places {fact.places[0]} to {fact.places[-1]} of {where} hold one and "
         f"the same {fact.kind}, so the model has {missing} fewer than it seems",
         since_step=int(series.steps[0]),
@@ -48,7 +56,7 @@ def _present(view: View, fact: RepeatedLayer) -> Present:
         evidence=(Evidence(
             LAYER_PLACES.name, fact.holder, steps, values, 1.0,
             f"{where} holds the same {fact.kind} of {count(fact.elements, 'weight')} at "
-            f"{places} places"),),
+            f"{places} places{_IDLE if fact.idle else ''}"),),
         remedies=(
             Remedy("build each layer", Safety.SAFE, (BuildEach(fact.location),),
                    advice="Build a new layer for each place in a list comprehension, or copy it "
@@ -75,9 +83,9 @@ CAUSE = Cause(
         why="In Python, [layer] * n makes a list of n references to one object. A list "
         "comprehension over a name does the same. PyTorch counts the parameters of an object "
         "once, however often it is registered.",
-        detection="A Sequential, a ModuleList, a ModuleDict that one expression fills, or a module "
-        "with numbered attributes holds one "
-        "object with weights at several places. Activations are left out, and so are layers that "
+        detection="A Sequential, a ModuleList, or a module with numbered attributes holds one object "
+        "with weights at several places. So does a ModuleDict that one expression fills, or whose "
+        "places get the same input. Activations are left out, and so are layers that "
         "the program calls several times without giving them several places.",
         limitations="Layers that share weights on purpose look the same. They are not reported if "
         "a name, a comment or a docstring there speaks of sharing, and are only a possibility if "

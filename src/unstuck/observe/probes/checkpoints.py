@@ -58,7 +58,7 @@ class CheckpointProbe(Probe):
         self._counts: dict[str, int] = {}
         self._load: _Load | None = None
         self._selves: ByIdentity[nn.Module, int] = ByIdentity()
-        self._waiting: ByIdentity[nn.Module, Loading] = ByIdentity()
+        self._waiting: ByIdentity[nn.Module, Loading | None] = ByIdentity()  # None: is written
 
     def follow(self, before: Self) -> None:
         """What was loaded then may be trained now; what was taken may be loaded."""
@@ -111,12 +111,30 @@ class CheckpointProbe(Probe):
         if not (trained and self._is_live(module, load, held)):
             self._note(module, load, held, missing)
 
+    def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Writes what was loaded into a module that is used, which may be gone at the next look."""
+        self._used(module)
+
+    def criterion_called(self, module: nn.Module, args: Any, result: Any) -> None:
+        """The same of a module that was never trained."""
+        self._used(module)
+
+    def _used(self, module: nn.Module) -> None:
+        fact = self._waiting.get(module)
+        if fact is not None:
+            self._waiting[module] = None
+            self._write(fact, self._moment.step)
+
     def look_ended(self, step: int) -> None:
         """Writes what was loaded into modules that are still there."""
         for _, fact in self._waiting.items():
-            self._writer.fact(fact, step)
-            self._writer.sample(BROUGHT, step, {fact.name: fact.brought / max(fact.numbers, 1)})
+            if fact is not None:
+                self._write(fact, step)
         self._waiting.clear()
+
+    def _write(self, fact: Loading, step: int) -> None:
+        self._writer.fact(fact, step)
+        self._writer.sample(BROUGHT, step, {fact.name: fact.brought / max(fact.numbers, 1)})
 
     def training_ended(self, whole: bool) -> None:
         """The same of what was loaded after the last look."""

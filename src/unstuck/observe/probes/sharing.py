@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstuck.observe.identity import ByIdentity
@@ -13,12 +15,11 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.models import ModelProbe
 from unstuck.observe.source.naming import role
 from unstuck.observe.source.repeating import repetition
-from unstuck.observe.tensors import readable
+from unstuck.observe.tensors import readable, tensors_in
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.facts.sharing import RepeatedLayer, Repeating
 from unstuck.schema.signals.sharing import LAYER_PLACES
 
-_IN_ONE_GO = (Repeating.KEYS, Repeating.COMPREHENSION)
 _NUMBER = re.compile(r"_?\d+$")
 
 
@@ -32,6 +33,8 @@ class SharingProbe(Probe):
         super().__init__(context)
         context.probe(ModelProbe)  # makes the models known
         self._looked: ByIdentity[nn.Module, int] = ByIdentity()
+        self._shared: ByIdentity[nn.Module, RepeatedLayer] = ByIdentity()
+        self._given: dict[int, tuple[int, int, torch.Size]] = {}  # to these, in this step
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Looks at models of which something was built since the last look."""
@@ -42,12 +45,27 @@ class SharingProbe(Probe):
             self._looked[model] = changes
             most = 1
             for holder, places, layer in repeated(model):
-                fact = self._fact(holder, places, layer)
-                if isinstance(holder, nn.ModuleDict) and fact.how not in _IN_ONE_GO:
-                    continue  # each name was given the layer by itself
                 most = max(most, len(places))
+                fact = self._shared[layer] = self._fact(holder, places, layer)
                 self._writer.fact(fact, step)
             self._writer.sample(LAYER_PLACES, step, {name: float(most)})
+
+    def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Looks whether a layer of several places is given the same again."""
+        fact = self._shared.get(module)
+        given = next(iter(tensors_in(*args)), None) if fact is not None else None
+        if fact is None or fact.idle or given is None or not (
+                self._moment.learns and given.requires_grad and readable(given)):
+            return
+        now = given.data_ptr(), given._version, given.shape
+        if self._given.get(id(module)) == now:
+            fact = self._shared[module] = replace(fact, idle=True)
+            self._writer.fact(fact, self._moment.step)
+        self._given[id(module)] = now
+
+    def look_ended(self, step: int) -> None:
+        """Nothing is kept from one step to the next."""
+        self._given = {}
 
     def _fact(self, holder: nn.Module, places: list[str], layer: nn.Module) -> RepeatedLayer:
         held = self._sites.location(self._names.built_at(holder))

@@ -93,6 +93,8 @@ def _candidate(node: ast.AST, outer: list[ast.AST]) -> _Candidate | None:
             bound = {n.id for g in node.generators for n in ast.walk(g.target)
                      if isinstance(n, ast.Name)}
             own = _dotted([element])
+            if isinstance(element, ast.Call):
+                return _Candidate(Repeating.CALL, element, frozenset())
             if own and not {name.partition(".")[0] for name in own} & bound:
                 return _Candidate(Repeating.COMPREHENSION, node, own)
         case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[_, last]) if not isinstance(

@@ -13,6 +13,7 @@ from unstuck.repair.places import free_name
 from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import BuildEach, CopyState, LoadKeys
 
+_COMPREHENSIONS = ast.ListComp | ast.GeneratorExp | ast.DictComp
 Splices = tuple[Splice, ...]
 Written = tuple[Splices, tuple[Need, ...]]
 
@@ -62,9 +63,12 @@ def _multiplied(found: Found, index: Index) -> Written | None:
 
 def _repeated(found: Found, index: Index) -> Written | None:
     """[layer for _ in range(n)], repeat(layer, n), layers.append(layer), Sequential(a, b, a),
-    dict.fromkeys(names, layer)"""
+    dict.fromkeys(names, layer), {name: build(kind) for name, kind in kinds}"""
     source, node = found.source, found.node
     copy, needs = deepcopy(index, source)
+    around = source.parents.get(node)
+    if isinstance(around, _COMPREHENSIONS) and node is not around.generators[0].iter:
+        return change.wrap(source, node, f"{copy}(", ")"), needs  # what gives the same each time
     match node:
         case (ast.ListComp(elt=element) | ast.GeneratorExp(elt=element)
               | ast.DictComp(value=element)):

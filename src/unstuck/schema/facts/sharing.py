@@ -18,6 +18,7 @@ class Repeating(StrEnum):
     REPEAT = "repeat"  # itertools.repeat(layer, n)
     APPEND = "append"  # layers.append(layer), in a loop
     CHAIN = "chain"  # self.fc1 = self.fc2 = nn.Linear(...)
+    CALL = "call"  # {name: build(kind) for name, kind in ...}, and the call returns the same one
     WRITTEN = "written"  # its name is written at each place
     UNKNOWN = "unknown"
 
@@ -28,7 +29,8 @@ class RepeatedLayer(Fact):
 
     `places` are the names under which `holder` holds it, `elements` is the number of its weights.
     `location` is the expression that repeats it, else the construction of what holds it.
-    `intended` says that names or comments there speak of sharing.
+    `intended` says that names or comments there speak of sharing. `idle` says that the places got
+    one and the same input, and so gave the same.
     """
 
     name: str  # of the layer, by its first place
@@ -40,3 +42,4 @@ class RepeatedLayer(Fact):
     location: SourceLocation | None
     how: Repeating = Repeating.UNKNOWN
     intended: bool = False
+    idle: bool = False
