@@ -12,7 +12,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import InsertLayer, Remedy, Safety, Together
-from unstuck.schema.facts.models import Layer, LayerRole
+from unstuck.schema.facts.models import Layer, LayerRole, Straight
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS
 from unstuck.words import called, count, joined, percent
@@ -86,14 +86,15 @@ def _size(view: View, name: str) -> tuple[int, int]:
 def _present(view: View, stack: _Stack) -> Present:
     layers = view.record.layers()
     idle = discarded(view)
+    straight = next(iter(view.record.facts(Straight)[::-1]), None)
     blamed = layers.get(stack.names[stack.first])
     order = list(layers)
     since = order.index(stack.names[stack.first - 1]) if stack.first and (
         stack.names[stack.first - 1] in layers) else len(order)
     between = order[since:order.index(blamed.name)] if blamed is not None else []
-    empty = next((layers[name] for name in reversed(between) if layers[name].kind == "Identity"
+    void = ("Identity", "LeakyReLU") if straight else ("Identity",)
+    empty = next((layers[name] for name in reversed(between) if layers[name].kind in void
                   and layers[name].location is not None), None)
-    at = empty or blamed
     skill = view.outcome.skill
     well = view.outcome.kind is OutcomeKind.CONVERGED and view.outcome.confidence >= SURE
     suffers = learned_little(view.outcome) or (not well if skill is None else skill < GOOD_SKILL)
@@ -107,14 +108,23 @@ def _present(view: View, stack: _Stack) -> Present:
     learned = "" if skill is None or not math.isfinite(skill) or not suffers else (
         f", and the loss ends only {percent(skill)} below that of a constant prediction"
         if skill > 0 else ", and the loss ends no lower than that of a constant prediction")
+    if idle:
+        place, label = idle[0].location, "its result is not kept"
+    elif empty is not None and empty.kind == "Identity":
+        place, label = empty.location, "changes nothing: an activation belongs here"
+    elif straight is not None:
+        place = empty.location if empty is not None else straight.location
+        label = "has a slope of 1 on both sides, so it changes nothing"
+    else:
+        place = blamed.location if blamed is not None else None
+        label = f"follows {after} without an activation in between"
     return Present(
         strength=strength,
         title=f"the {number} layers with weights act as a single linear layer: there is no "
-        f"activation between them{learned}",
+        f"activation between them{' that bends anything' if straight else ''}{learned}",
         since_step=0,
-        location=idle[0].location if idle else at.location if at is not None else None,
-        label="its result is not kept" if idle else "changes nothing: an activation belongs here"
-        if empty is not None else f"follows {after} without an activation in between",
+        location=place,
+        label=label,
         evidence=(
             Evidence(CURVED_OPERATIONS.name, "", steps, values, 1.0,
                      f"none of the operations between the {number} layers with weights is "

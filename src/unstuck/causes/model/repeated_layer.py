@@ -83,9 +83,9 @@ CAUSE = Cause(
         why="In Python, [layer] * n makes a list of n references to one object. A list "
         "comprehension over a name does the same. PyTorch counts the parameters of an object "
         "once, however often it is registered.",
-        detection="A Sequential, a ModuleList, or a module with numbered attributes holds one object "
-        "with weights at several places. So does a ModuleDict that one expression fills, or whose "
-        "places get the same input. Activations are left out, and so are layers that "
+        detection="A Sequential, a ModuleList, or a module with numbered attributes holds one "
+        "object with weights at several places. So does a ModuleDict that one expression fills, "
+        "or whose places get the same input. Activations are left out, and so are layers that "
         "the program calls several times without giving them several places.",
         limitations="Layers that share weights on purpose look the same. They are not reported if "
         "a name, a comment or a docstring there speaks of sharing, and are only a possibility if "

@@ -15,10 +15,11 @@ from torch import nn
 from unstuck.observe import graph
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.sites import OWN_FOLDER, Site
 from unstuck.observe.tensors import evenly, is_plain, norm, readable, rows_of
-from unstuck.schema.facts.models import Initialisation
+from unstuck.schema.facts.models import Initialisation, Straight
 from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS
 
 ELEMENT_LIMIT = 1_000_000  # elements of a matrix that are looked at
@@ -60,11 +61,13 @@ class FlowProbe(Probe):
     """Looks at weights before the first update, and at the graph."""
 
     signals = (CURVED_OPERATIONS, STACKED_LAYERS, TIME_GROWTH, TWIN_UNITS)
-    facts = (Initialisation,)
+    facts = (Initialisation, Straight)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
+        self._finite = context.probe(FiniteProbe)
+        self._straight = False  # an activation that bends nothing was met, and its place
         self._initialised: dict[int, tuple[str, Site | None, int]] = {}  # by where the values lie
         self._met: ByIdentity[torch.Tensor, bool] = ByIdentity()
         self._suspects: dict[str, weakref.ref[torch.Tensor]] = {}
@@ -212,6 +215,11 @@ class FlowProbe(Probe):
             if parents and not _is_linear(node, parents):
                 curved.add(node)
                 continue
+            if not self._straight and is_straight(node):
+                line = self._finite.line_of(node)
+                self._straight = line is not None  # not known at the first step
+                self._writer.fact(Straight(self._sites.operation(
+                    *line, node.name()) if line else None), self._moment.step)
             for parent in parents:
                 if parent not in seen:
                     seen.add(parent)
@@ -277,7 +285,7 @@ def _twins(matrix: torch.Tensor) -> torch.Tensor | None:
 def _is_linear(node: Any, parents: list[Any]) -> bool:
     """Whether a node's output is a linear function of what it got from the graph."""
     name = node.name()
-    if name in graph.RESHAPES or name in _LINEAR:
+    if name in graph.RESHAPES or name in _LINEAR or is_straight(node):
         return True
     if name in _OPERANDS or name in ("MulBackward0", "DivBackward0"):
         if name == "DivBackward0" and len(node.next_functions) > 1 and (
@@ -289,6 +297,12 @@ def _is_linear(node: Any, parents: list[Any]) -> bool:
             return True  # by a parameter
         return len(parents) == 1 and (name != "MulBackward0" or _is_constant_factor(node))
     return False
+
+
+def is_straight(node: Any) -> bool:
+    """Whether a node is an activation whose two slopes are the same, so that it bends nothing."""
+    return bool(
+        node.name() == "LeakyReluBackward0" and graph.saved(node, "negative_slope") == 1)
 
 
 def _is_constant_factor(node: Any) -> bool:

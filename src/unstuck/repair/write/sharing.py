@@ -67,7 +67,7 @@ def _repeated(found: Found, index: Index) -> Written | None:
     source, node = found.source, found.node
     copy, needs = deepcopy(index, source)
     around = source.parents.get(node)
-    if isinstance(around, _COMPREHENSIONS) and node is not around.generators[0].iter:
+    if isinstance(node, ast.expr) and isinstance(around, _COMPREHENSIONS):
         return change.wrap(source, node, f"{copy}(", ")"), needs  # what gives the same each time
     match node:
         case (ast.ListComp(elt=element) | ast.GeneratorExp(elt=element)

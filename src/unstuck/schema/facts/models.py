@@ -206,6 +206,13 @@ class Cut(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Straight(Fact):
+    """An activation between two layers that bends nothing: a leaky ReLU with a slope of 1."""
+
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ungiven(Fact):
     """A network that an optimizer steps for, and to whose weights no gradient has ever come.
 
