@@ -143,11 +143,13 @@ def _watches_wrongly(view: View, trace: Trace, scheduler: Scheduler | None) -> V
     peak, last = float(np.max(trace.series.values)), float(trace.series.values[-1])
     alive = trace.below_for_good(view.limit(DEAD) * peak)
     given = watched_the_wrong_way(view, scheduler, alive) if scheduler is not None else None
-    if scheduler is None or given is None or not last <= view.limit(LOWERED) * peak or (
-            not had_more_to_gain(view)):
+    cut = trace.below_for_good(peak)
+    halted = cut is not None and was_falling(view, view.limit(STILL), cut / 2, cut)
+    if scheduler is None or given is None or not last <= view.limit(LOWERED) * peak or not (
+            halted or had_more_to_gain(view)):
         return None
-    low, other = ("lower", "max") if scheduler.mode == "min" else ("higher", "min")
-    better = "higher" if low == "lower" else "lower"
+    low, better, other = ("lower", "higher", "max") if scheduler.mode == "min" else (
+        "higher", "lower", "min")
     found = _present(
         view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else 0.7,
         title=f"{scheduler.kind} waits for a {low} value, and the one that it is given gets "
@@ -185,9 +187,8 @@ def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | No
             f"the learning rate is nearly zero from step {died} on, but the loss had already "
             "stopped falling by then",
             ("a run with a constant learning rate",))
-    highest = f"peak of {number(peak)}"
-    if target is not None and target > peak:
-        highest = f"target of {number(target)}"
+    highest = f"target of {number(target)}" if target is not None and target > peak else (
+        f"peak of {number(peak)}")
     what = f"below {percent(view.limit(DEAD))} of its {highest}" if peak > 0 else "zero"
     lost = f"the last {percent(1 - died / trace.steps)} of the run" if died else "the whole run"
     return _present(
@@ -265,11 +266,10 @@ def _damped(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | 
         f"{number(factor)}: it never gets above {number(peak)}",
         label="its factors should reach 1; a learning rate in their place is multiplied twice",
         bound=scheduler.target)
-    by = typed(factor)
-    return replace(found, location=scheduler.location or found.location, remedies=(
-        Remedy("let the factors reach 1", Safety.SAFE, (DivideSchedule(scheduler.name, by),),
-               advice="Return a factor between 0 and 1. LambdaLR multiplies the optimizer's "
-               "learning rate by it."),))
+    return replace(found, location=scheduler.location or found.location, remedies=(Remedy(
+        "let the factors reach 1", Safety.SAFE, (DivideSchedule(scheduler.name, typed(factor)),),
+        advice="Return a factor between 0 and 1. LambdaLR multiplies the optimizer's learning "
+        "rate by it."),))
 
 
 def _runs_away(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
