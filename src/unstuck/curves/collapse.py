@@ -50,6 +50,11 @@ class Place:
         """The largest difference between samples at the last looks."""
         return float(np.max(self.series.values[-LOOKS:]))
 
+    @property
+    def most_at_first(self) -> float:
+        """The largest difference between samples at the first looks."""
+        return float(np.max(self.series.values[:LOOKS]))
+
 
 @dataclass(frozen=True, slots=True)
 class Collapse:
@@ -66,6 +71,10 @@ class Collapse:
     since: int
     from_start: bool
     bar: float
+
+    def difference(self, place: Place) -> float:
+        """The largest difference between samples at a place where the collapse shows first."""
+        return place.most_at_first if self.from_start else place.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +170,13 @@ def _collapse(spreads: Spreads, bar: float) -> Collapse | None:
     output, first = spreads.output, spreads.places[0]
     if not output.most <= bar or not (first.reads and first.least > ROUNDING):
         return None
-    differ = [i for i, place in enumerate(spreads.places) if place.most > bar]
-    last = differ[-1] if differ else -1
     steps, values = output.series.steps, output.series.values
     other = np.flatnonzero(~(values <= bar))
     since = int(other[-1]) + 1 if len(other) else 0
+    # Weights that get no gradient may shrink, so later on more is the same than what began it.
+    differ = [i for i, place in enumerate(spreads.places)
+              if (place.most if since else place.most_at_first) > bar]
+    last = differ[-1] if differ else -1
     return Collapse(
         spreads.model, output, spreads.places[last + 1],
         spreads.places[last] if differ else None, int(steps[since]), since == 0, bar)

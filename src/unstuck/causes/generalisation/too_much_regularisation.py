@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from unstuck.curves.collapse import collapse_of
 from unstuck.measures import decay
 from unstuck.measures.basics import (
     constant_loss,
@@ -48,8 +49,7 @@ DROWNED = Threshold(
     "Each output of such a layer varies by three times its own size from step to step. In a run "
     "that learned nothing this alone is enough, because eval mode cannot show what was never "
     "learned.",
-    "the standard deviation of inverted dropout is the square root of p / (1 - p), relative to the "
-    "output",
+    "relative to the output, inverted dropout has a standard deviation of sqrt(p / (1 - p))",
 )
 MODES = Threshold(
     "train-over-eval", 1.1,
@@ -259,6 +259,8 @@ def _decay(view: View) -> Verdict:
     if not left or not early:
         return Unknown("too few gradients were measured to compare the weight decay with them",
                        (GRADIENT_NORM.name, "a run without weight decay"))
+    if (collapse := collapse_of(view.record)) is not None and collapse.from_start:
+        return Absent("the output was the same for every sample before the decay had shrunk it")
     # A gradient that is gone lets any decay win: it must have been strong from the start.
     shrunk = float(np.median(list(left.values())))
     pull = min(float(np.median(early)), float(np.median(list(pulls.values()))))
@@ -391,10 +393,8 @@ CAUSE = Cause(
     thresholds=(ANSWERS, DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, DEAR,
                 POOR_DATA, HEARD),
     shows=Effect.WEIGHTS_SHRINK,
-    effects=(
-        Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
-    ),
+    effects=(Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
+             Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     needs_trend=True,
     detect=_detect,
 )

@@ -14,6 +14,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import InsertLayer, Remedy, Safety, Together
 from unstuck.schema.facts.models import Layer, LayerRole, Straight
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.layers import CURVED_OPERATIONS, STACKED_LAYERS
 from unstuck.words import called, count, joined, percent
 
@@ -109,7 +110,8 @@ def _present(view: View, stack: _Stack) -> Present:
         f", and the loss ends only {percent(skill)} below that of a constant prediction"
         if skill > 0 else ", and the loss ends no lower than that of a constant prediction")
     if idle:
-        place, label = idle[0].location, "its result is not kept"
+        place: SourceLocation | None = idle[0].location
+        label = "its result is not kept"
     elif empty is not None and empty.kind == "Identity":
         place, label = empty.location, "changes nothing: an activation belongs here"
     elif straight is not None:

@@ -109,7 +109,8 @@ def _present(view: View, found: Collapse) -> Verdict:
         where = f"what differs is lost behind {called(before.layer)}, the last layer"
     else:
         where = f"what differs is lost in {called(place.layer)}"
-    gradual = before is not None and not before.most > view.limit(AT_ONCE) * place.most
+    gradual = before is not None and not found.difference(before) > (
+        view.limit(AT_ONCE) * found.difference(place))
     # Of a single value a normalisation leaves nothing, whatever comes before or behind it.
     alone = layer is not None and layer.role is LayerRole.NORMALISATION and found.from_start
     return Present(
@@ -123,7 +124,7 @@ def _present(view: View, found: Collapse) -> Verdict:
             _evidence(output, found.bar, "the outputs for different samples differ by "
                       f"{percent(output.most)} of their size at the end (healthy: 10 % and more)"),
             *(_evidence(each, found.bar, f"the {'inputs' if each.reads else 'outputs'} of "
-                        f"{called(each.layer)} differ by {percent(each.most)}")
+                        f"{called(each.layer)} differ by {percent(found.difference(each))}")
               for each in (before, place) if each is not None and each is not output),
         ),
         remedies=_remedies(view, found, layer),
