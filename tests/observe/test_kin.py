@@ -99,3 +99,15 @@ def test_families_that_are_kept_together_share_nothing() -> None:
     found = families(train, held_out)
     assert found is not None
     assert found.share == 0
+
+
+def test_families_of_several_sizes_are_kin() -> None:
+    """Distances within a family reach as far as the least between families, but in no sample."""
+    random = np.random.default_rng(6)
+    people = random.normal(size=(300, 12))
+    who = np.repeat(np.arange(300), random.integers(2, 7, 300))
+    rows = people[who] + random.normal(0, 0.12, (len(who), 12))
+    found = families(*split(rows, random))
+    assert found is not None
+    assert found.share > 0.7
+    assert found.gap > 2.3

@@ -16,11 +16,13 @@ NEAREST = 48  # neighbours of a sample that are looked at
 COMPARED = 128  # samples of either role that are compared with all others
 FEATURES = 256  # by which they are
 FEWEST = 20  # held-out samples
+VISITS = 3  # of a held-out sample
 FEWEST_FEATURES = 3  # that vary: on a line neighbours are near by chance
 TINY = 1e-12  # a distance that is none
 SAME = 0.9  # share of the training samples with as many kin as most
 TORN = 0.2  # share of the samples that have kin, at least,
 MOST_KIN = 8  # and none has more; the next
+WIDE = 2.0  # of a tenth of independent samples the widest gap is below 1.3, of smooth windows 1.7
 APART = 1.5  # times as far off: independent samples have 1.1, those on a grid 1.4
 PER_CLASS = 3  # families of a class, at least: else they are the classes
 SIGNALS = (KIN_GAP, KIN_SHARE, KIN_SIZE)
@@ -43,7 +45,9 @@ def write_kin(contents: Contents, writer: RecordWriter, step: int) -> None:
             train.inputs.shape[1] != held_out.inputs.shape[1]):
         return
     mine = train.inputs[np.isfinite(train.inputs).all(1)]
-    theirs = held_out.inputs[np.isfinite(held_out.inputs).all(1) & held_out.evaluated(train)]
+    # What is looked at again and again stands for an evaluation, too, whatever scores it.
+    asked = held_out.evaluated(train) | ((held_out.steps >= 0).sum(1) >= VISITS)
+    theirs = held_out.inputs[np.isfinite(held_out.inputs).all(1) & asked]
     if len(theirs) < FEWEST or len(mine) < FEWEST:
         return
     found = families(mine, theirs)
@@ -75,11 +79,28 @@ def families(train: Rows, held_out: Rows) -> Families | None:
         return None  # copies are told by their hashes
     size = int(np.bincount(own.sizes).argmax())
     if (own.sizes == size).mean() < SAME:
-        return _torn(own, theirs, len(train))
+        return _unequal(own, theirs, len(train)) or _torn(own, theirs, len(train))
     gap = float(np.median(own.gaps[:, size - 1]))
     kin = (theirs.sizes == size) & (theirs.gaps[:, size - 1] > math.sqrt(gap))
     trained = (theirs.order[:, :size] < len(train)).any(1)
     return Families(size, gap, float((kin & trained).mean()))
+
+
+def _unequal(own: _Neighbours, theirs: _Neighbours, trained: int) -> Families | None:
+    """Families of several sizes: nearly every sample has a wide gap, after few neighbours."""
+    gaps, sizes = _wide(own)
+    if np.quantile(gaps, 1 - SAME) < WIDE:
+        return None
+    near_gaps, near_sizes = _wide(theirs)
+    near = np.arange(theirs.order.shape[1]) < near_sizes[:, None]
+    kin = (near & (theirs.order < trained)).any(1) & (near_gaps >= WIDE)
+    return Families(float(sizes.mean()), float(np.median(gaps)), float(kin.mean()))
+
+
+def _wide(rows: _Neighbours) -> tuple[Floats, Integers]:
+    """The widest gap behind one of the first neighbours of each row, and behind how many."""
+    first = rows.gaps[:, :MOST_KIN]
+    return first.max(1), first.argmax(1) + 1
 
 
 def _torn(own: _Neighbours, theirs: _Neighbours, trained: int) -> Families | None:
