@@ -108,7 +108,8 @@ def _detect(view: View) -> Verdict:
         faults.append(f"values are only about {number(scales.overall)} in size")
     if scales.spread >= view.limit(SPREAD):
         faults.append(f"feature scales differ {_fold(scales.spread)}")
-    if scales.shift >= view.limit(SHIFT) and scales.overall >= 1:
+    if scales.shift >= view.limit(SHIFT) and (
+            scales.overall >= 1 or learned_little(view.outcome)):
         faults.append(f"the mean is {times(scales.shift)} the standard deviation")
     if not faults:
         return Absent(

@@ -80,6 +80,9 @@ def _empty(layers: Sequence[Unregistered]) -> Present:
 
 
 def _registered(layer: Unregistered) -> Remedy:
+    if layer.kind == "Tensor":
+        return Remedy("register the tensor", Safety.SAFE,
+                      (RegisterLayers(layer.owner, layer.attribute, "Parameter"),))
     kind = "Parameter" if layer.kind == "Parameter" else "Module"
     path = layer.name.removeprefix(f"{layer.owner}.{layer.attribute}")
     container = f"{kind}Dict" if path[1:2] in ("'", '"') else f"{kind}List"
@@ -96,6 +99,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
     places = list(dict.fromkeys(f"{layer.owner}.{layer.attribute}" for layer in layers))
     missing = sum(layer.elements for layer in layers)
     are = "is" if len(layers) == 1 else "are"
+    what = "tensor" if all(layer.kind == "Tensor" for layer in layers) else "layer"
     fine = succeeded(view.outcome)
     total = missing + sum(
         int(np.prod(p.shape)) for p in view.record.parameters().values() if p.trainable)
@@ -104,12 +108,12 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
         # Random layers may be kept out on purpose: where the run succeeds, nothing proves a
         # mistake.
         strength=0.45 if fine else 0.9, certain=True,
-        title=f"{count(len(layers), 'layer')} in {joined(places)[:80]} {are} missing from "
+        title=f"{count(len(layers), what)} in {joined(places)[:80]} {are} missing from "
         f"parameters(), so {number(missing)} of {number(total)} weights ({share}) are never "
         "trained",
         since_step=min(int(series[layer.name].steps[0]) for layer in layers),
         location=layers[0].location,
-        label=f"PyTorch does not register these layers: {share} of all weights",
+        label=f"PyTorch does not register these {what}s: {share} of all weights",
         evidence=tuple(
             Evidence(UNREGISTERED.name, layer.name,
                      *thinned(series[layer.name].steps, series[layer.name].values), 0.0,
@@ -121,7 +125,7 @@ def _present(view: View, layers: list[Unregistered]) -> Verdict:
             _registered(layers[0]),
             Remedy(
                 "freeze them on purpose", Safety.ADVICE,
-                advice="If these layers are meant to stay random, call requires_grad_(False) on "
+                advice=f"If these {what}s are meant to stay random, call requires_grad_(False) on "
                 "each of them.",
             ),
         ),
@@ -142,16 +146,16 @@ CAUSE = Cause(
         "train() and eval(), and get new random weights when the model is loaded from a "
         "checkpoint.",
         why="A module registers a layer when the layer is assigned to one of its attributes. It "
-        "does not look inside a plain list, tuple or dict. Layers kept there take part in the "
+        "does not look inside a plain list, tuple or dict, and a plain tensor is no parameter. "
+        "Layers kept there take part in the "
         "forward pass, but they are missing from parameters(), which is what the optimizer gets.",
         detection="The autograd graph of the loss leads to weights that no known model lists. "
         "unstuck finds them in a plain attribute of one of the model's modules. They are reported "
         "if they are in train mode, were not loaded, are not registered with any optimizer, and "
         "kept their values over at least two sampled steps.",
-        limitations="A plain tensor that should have been an nn.Parameter is not reported, because "
-        "it looks like input data that needs a gradient. A model whose layers are all unregistered "
-        "is not seen. Random layers that are kept out on purpose look the same, so the finding is "
-        "only a note if the run succeeds.",
+        limitations="A plain tensor by which the program differentiates is taken for data. A model "
+        "whose layers are all unregistered is not seen. Random layers that are kept out on "
+        "purpose look the same, so the finding is only a note if the run succeeds.",
         references=("PyTorch: torch.nn.ModuleList", "PyTorch: torch.nn.Module.register_module"),
     ),
     needs=(),

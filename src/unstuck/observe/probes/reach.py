@@ -15,7 +15,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
 from unstuck.observe.source.assignments import parameter_expressions
 from unstuck.observe.source.variables import MOST_NAMES, attributes, scopes
-from unstuck.observe.tensors import mark, readable
+from unstuck.observe.tensors import is_leaf, mark, readable, tensors_in
 from unstuck.schema.facts.models import Unregistered
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.parameters import UNREGISTERED
@@ -29,8 +29,8 @@ class ReachProbe(Probe):
     """Looks for the owners of leaves that belong to no known model, at sampled steps only.
 
     Searched is what a module of a model keeps as a plain attribute: a list, tuple or dict of
-    layers or of Parameters. Plain tensors are not: one that requires a gradient may be data (the
-    points at which a physics-informed network is differentiated) as well as a forgotten parameter.
+    layers or of Parameters, and a tensor. By a tensor that is data, such as the points of a
+    physics-informed network, the program itself differentiates.
     """
 
     signals = (UNREGISTERED,)
@@ -40,6 +40,13 @@ class ReachProbe(Probe):
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
         self._first: ByIdentity[Any, float] = ByIdentity()
+        self._data: ByIdentity[torch.Tensor, bool] = ByIdentity()  # that is differentiated by
+
+    def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
+        """Notes by what the program differentiates."""
+        for each in tensors_in(inputs):
+            if is_leaf(each) and not isinstance(each, nn.Parameter):
+                self._data[each] = True
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Writes, for each unregistered layer that the loss reaches, whether nothing trains it."""
@@ -67,7 +74,8 @@ class ReachProbe(Probe):
                         continue
                     label = (self._names.layer(owner) or (type(owner).__name__,))[0]
                     name = f"{label}.{path}"
-                    resting = 0.0 if any(id(p) in held for p in own) else self._rests(layer, own)
+                    cared = any(id(p) in held or p in self._data for p in own)
+                    resting = 0.0 if cared else self._rests(layer, own)
                     found[name] = resting
                     built = self._names.built_at(layer if isinstance(layer, nn.Module) else owner)
                     attribute = path.partition("[")[0]
@@ -109,7 +117,7 @@ class ReachProbe(Probe):
             return built
         return held
 
-    def _rests(self, layer: nn.Module | nn.Parameter, own: list[nn.Parameter]) -> Number:
+    def _rests(self, layer: nn.Module | torch.Tensor, own: list[torch.Tensor]) -> Number:
         """Whether the values are still those of the first time: a hand-written update moves them.
 
         A layer that was put into evaluation mode, or loaded, is one that somebody cares for.
@@ -126,14 +134,18 @@ class ReachProbe(Probe):
         return (first == now).all()
 
 
-def _hidden(owner: nn.Module) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:
-    """Layers and Parameters in a module's plain attributes, the outermost ones, with their path."""
+def _hidden(owner: nn.Module) -> Iterator[tuple[str, nn.Module | torch.Tensor]]:
+    """Layers and Parameters in a module's plain attributes, the outermost ones, with their path;
+    and the tensors among these that require a gradient.
+    """
     for name, value in list(vars(owner).items()):
-        if name not in _BOOKKEEPING and isinstance(value, nn.Module | list | tuple | dict):
+        if type(value) is torch.Tensor and value.requires_grad and value.ndim and is_leaf(value):
+            yield name, value
+        elif name not in _BOOKKEEPING and isinstance(value, nn.Module | list | tuple | dict):
             yield from _within(name, value, DEPTH)
 
 
-def _within(path: str, value: object, depth: int) -> Iterator[tuple[str, nn.Module | nn.Parameter]]:
+def _within(path: str, value: object, depth: int) -> Iterator[tuple[str, nn.Module | torch.Tensor]]:
     if depth < 0:
         return
     if isinstance(value, nn.Module) or type(value) is nn.Parameter:

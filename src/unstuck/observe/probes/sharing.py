@@ -33,8 +33,9 @@ class SharingProbe(Probe):
         super().__init__(context)
         context.probe(ModelProbe)  # makes the models known
         self._looked: ByIdentity[nn.Module, int] = ByIdentity()
-        self._shared: ByIdentity[nn.Module, RepeatedLayer] = ByIdentity()
-        self._given: dict[int, tuple[int, int, torch.Size]] = {}  # to these, in this step
+        self._shared: ByIdentity[nn.Module, str] = ByIdentity()
+        self._facts: dict[str, RepeatedLayer] = {}
+        self._given: dict[str, tuple[int, int, torch.Size]] = {}  # to these, in this step
 
     def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Looks at models of which something was built since the last look."""
@@ -44,30 +45,35 @@ class SharingProbe(Probe):
                 continue
             self._looked[model] = changes
             most = 1
-            for holder, places, layer in repeated(model):
+            for holder, places in repeated(model):
                 most = max(most, len(places))
-                fact = self._shared[layer] = self._fact(holder, places, layer)
+                fact = self._fact(holder, places)
+                self._facts[fact.name] = fact
+                for place in places:
+                    self._shared[holder._modules[place]] = fact.name
                 self._writer.fact(fact, step)
             self._writer.sample(LAYER_PLACES, step, {name: float(most)})
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """Looks whether a layer of several places is given the same again."""
-        fact = self._shared.get(module)
-        given = next(iter(tensors_in(*args)), None) if fact is not None else None
-        if fact is None or fact.idle or given is None or not (
+        name = self._shared.get(module)
+        given = next(iter(tensors_in(*args)), None) if name is not None else None
+        if name is None or self._facts[name].idle or given is None or not (
                 self._moment.learns and given.requires_grad and readable(given)):
             return
         now = given.data_ptr(), given._version, given.shape
-        if self._given.get(id(module)) == now:
-            fact = self._shared[module] = replace(fact, idle=True)
+        if self._given.get(name) == now:
+            fact = self._facts[name] = replace(self._facts[name], idle=True)
             self._writer.fact(fact, self._moment.step)
-        self._given[id(module)] = now
+        self._given[name] = now
 
     def look_ended(self, step: int) -> None:
         """Nothing is kept from one step to the next."""
         self._given = {}
 
-    def _fact(self, holder: nn.Module, places: list[str], layer: nn.Module) -> RepeatedLayer:
+    def _fact(self, holder: nn.Module, places: list[str]) -> RepeatedLayer:
+        layer = holder._modules[places[0]]
+        assert layer is not None
         held = self._sites.location(self._names.built_at(holder))
         built = self._sites.location(self._names.built_at(layer))
         kinds = type(holder).__name__, type(layer).__name__
@@ -82,22 +88,24 @@ class SharingProbe(Probe):
             found.how if found else Repeating.UNKNOWN, found is not None and found.intended)
 
 
-def repeated(model: nn.Module) -> Iterator[tuple[nn.Module, list[str], nn.Module]]:
-    """What holds a layer at several places of one kind, these places, and the layer.
+def repeated(model: nn.Module) -> Iterator[tuple[nn.Module, list[str]]]:
+    """What holds a layer at several places of one kind, and these places.
 
-    An activation with a weight of its own is shared as one writes it, and counts as having none.
+    Copies that have all their weights in common are one layer. An activation with a weight of its
+    own is shared as one writes it, and counts as having none.
     """
     for holder in model.modules():
-        groups: dict[int, list[str]] = {}
+        groups: dict[tuple[int, ...], list[str]] = {}
         for place, child in holder._modules.items():
-            if child is not None:
-                groups.setdefault(id(child), []).append(place)
+            weights = tuple(map(id, nn.Module.parameters(child))) if child is not None else ()
+            if weights:
+                groups.setdefault(weights, []).append(place)
         for places in groups.values():
             layer = holder._modules[places[0]]
             if (len(places) > 1 and layer is not None and _alike(holder, places)
                     and role(layer) is not LayerRole.ACTIVATION
                     and any(readable(p) for p in nn.Module.parameters(layer))):
-                yield holder, places, layer
+                yield holder, places
 
 
 def _alike(holder: nn.Module, places: list[str]) -> bool:

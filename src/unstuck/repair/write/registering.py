@@ -29,6 +29,9 @@ def write_register(edit: RegisterLayers, record: Record, index: Index) -> list[P
     A dict whose keys are no strings stays: a ModuleList beside it registers its values.
     """
     source, value = _assigned(edit, record, index)
+    if edit.container == "Parameter":
+        name, needs = spell(index, source, "torch.nn.Parameter")
+        return [Patch(edit, change.wrap(source, value, f"{name}(", ")"), Form.MODEL, needs)]
     held = f"self.{edit.attribute}"
     paths = [fact.name.removeprefix(f"{fact.owner}.{edit.attribute}")
              for fact in record.facts(Unregistered) if fact.attribute == edit.attribute]

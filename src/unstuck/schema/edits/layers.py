@@ -215,15 +215,17 @@ class BatchFirst(Edit):
 
 @dataclass(frozen=True, slots=True)
 class RegisterLayers(Edit):
-    """Hold layers in a container that the model registers, in place of a list or a dict."""
+    """Hold layers in a container that the model registers, in place of a list or a dict; or make a
+    tensor a Parameter.
+    """
 
     owner: str  # the module that holds them: its class, or its name in the record
     attribute: str
-    container: str = "ModuleList"  # or "ModuleDict"
+    container: str = "ModuleList"  # or "ModuleDict"; "Parameter" for a tensor
 
     def words(self) -> str:
         return f"make {self.attribute} an nn.{self.container}"
 
     def code(self) -> str:
-        brackets = "{...}" if self.container == "ModuleDict" else "[...]"
+        brackets = {"ModuleDict": "{...}", "Parameter": "..."}.get(self.container, "[...]")
         return f"self.{self.attribute} = nn.{self.container}({brackets})"
