@@ -17,6 +17,7 @@ class Effect(StrEnum):
 
     # Of the data, as the network meets them
     PADDING_READ = "the network reads padding"
+    TARGETS_READ = "the network reads its targets"
     BATCHES_ALIKE = "the batches are more alike than the data"
     CLASSES_RARE = "some classes look rare"
     LABELS_UNPREDICTABLE = "the labels look unrelated to the inputs"

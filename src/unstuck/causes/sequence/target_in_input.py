@@ -158,6 +158,7 @@ CAUSE = Cause(
     needs=(),
     uses=(IN_PLACE, LOOKS_AHEAD, TARGET_FEATURES),
     thresholds=(LEAST,),
+    shows=Effect.TARGETS_READ,
     effects=(Effect.MEMORISES,),
     detect=_detect,
 )

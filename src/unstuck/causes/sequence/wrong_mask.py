@@ -9,11 +9,11 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import InvertMask, Remedy, Safety
+from unstuck.schema.edits import BooleanMask, InvertMask, Remedy, Safety
 from unstuck.schema.facts.run import NonFinite
-from unstuck.schema.facts.sequences import Mask
+from unstuck.schema.facts.sequences import Mask, Ones
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.sequences import ATTENTION_ON_PADDING, CLOSED_ROWS
+from unstuck.schema.signals.sequences import ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK
 from unstuck.words import percent
 
 INVERTED = Threshold(
@@ -34,6 +34,9 @@ SPELLED = ("MultiheadAttention and TransformerEncoder mask where True, "
 
 def _detect(view: View) -> Verdict:
     masks = {mask.name: mask for mask in view.record.facts(Mask)}
+    added = next((mask for mask in masks.values() if mask.ones is not None), None)
+    if added is not None and added.ones is not None:
+        return _added(view, added, added.ones)
     if view.has(ATTENTION_ON_PADDING):
         for name, series in view[ATTENTION_ON_PADDING].items():
             share = level(series)
@@ -67,6 +70,20 @@ def _inverted(view: View, mask: Mask, share: float) -> Present:
                            f"{percent(share)} of the attention goes to padded places"),),
         remedies=(Remedy("invert the mask", Safety.SAFE, (InvertMask(mask.location),),
                          advice=f"Invert the mask. {SPELLED}."),))
+
+
+def _added(view: View, mask: Mask, ones: Ones) -> Present:
+    return Present(
+        strength=0.95, certain=True,
+        title="the attention mask is a tensor of zeros and ones, which is added to the scores and "
+        "closes nothing", since_step=0, location=mask.location,
+        label="adds 0 or 1 to each score; a mask of booleans closes places",
+        evidence=(measured(view, FLAG_MASK, mask.name, None,
+                           f"the scores get a 1 at some places ({ones}) and a 0 at all others; to "
+                           "close a place takes minus infinity"),),
+        remedies=(Remedy("give the mask as booleans", Safety.SAFE,
+                         (BooleanMask(mask.location, ones),),
+                         advice=f"Make the mask boolean. {SPELLED}."),))
 
 
 def _closed(view: View, mask: Mask, share: float, step: int) -> Present:
@@ -103,8 +120,9 @@ CAUSE = Cause(
         "place is closed.",
         detection="Padding is found in the data. The detector reads the weights that the softmax "
         "of the attention has made, or the mask of fused attention, and adds up what goes to "
-        "padded places. Closed rows are counted in the mask, and are reported only if the loss "
-        "became NaN or infinite.",
+        "padded places. A mask of numbers is added to the scores: if it holds zeros and ones and "
+        "nothing else, it closes nothing. Closed rows are counted in the mask, and are reported "
+        "only if the loss became NaN or infinite.",
         limitations="A mask that closes nothing, such as one filled with 1e-9 in place of -1e9, is "
         "not a wrong mask here: reads-padding reports what it lets through. Attention on a GPU "
         "whose fused kernel keeps no mask is not judged.",
@@ -114,11 +132,11 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(ATTENTION_ON_PADDING, CLOSED_ROWS),
+    uses=(ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK),
     thresholds=(INVERTED, WHOLLY),
     effects=(
-        Effect.PADDING_READ, Effect.LABELS_UNPREDICTABLE, Effect.NON_FINITE, Effect.UNITS_DIE,
-        Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+        Effect.PADDING_READ, Effect.TARGETS_READ, Effect.LABELS_UNPREDICTABLE,
+        Effect.NON_FINITE, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
         Effect.CANNOT_FIT, Effect.TOO_SLOW,
     ),
     detect=_detect,

@@ -13,19 +13,25 @@ from unstuck.observe import graph
 from unstuck.observe.later import Number
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.probes.flag_masks import flags
 from unstuck.observe.probes.padding import Padded, PaddingProbe
 from unstuck.observe.source.operations import computing
 from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
-from unstuck.schema.facts.sequences import Mask
+from unstuck.schema.facts.sequences import Mask, Ones
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.sequences import ATTENTION_ON_PADDING, CLOSED_ROWS
+from unstuck.schema.signals.sequences import (
+    ATTENTION_ON_PADDING,
+    CLOSED_ROWS,
+    FLAG_MASK,
+)
 
 MOST_NODES = 5_000  # of a graph that is searched
 MOST_MAPS = 32  # of attention in a step
 ELEMENT_LIMIT = 16_000_000  # of a map; a larger one is not looked at
 MOST_BESIDE = 4  # places of attention that belong to no step of the sequence
 WHOLLY = 0.999  # of the attention
+FLAG_STEPS = 3  # first ones at which what is added to the scores is looked at
 NEAR = 8  # operations between a mask and its softmax
 SOFTMAX = ("SoftmaxBackward0", "SafeSoftmaxBackward0")
 FUSED = "ScaledDotProduct"
@@ -35,7 +41,7 @@ MASKS = {"MaskedFillBackward0": "maskedfill", "WhereBackward0": "where"}
 class MaskProbe(Probe):
     """Looks at the weights of attention, and where they are not kept at its mask."""
 
-    signals = (ATTENTION_ON_PADDING, CLOSED_ROWS)
+    signals = (ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK)
     facts = (Mask,)
 
     def __init__(self, context: Context) -> None:
@@ -60,6 +66,7 @@ class MaskProbe(Probe):
 
     def _look(self, name: str, node: Any) -> None:
         fused = node.name().startswith(FUSED)
+        self._look_at_flags(name, node)
         masking = node if fused else _masking(node)
         rows = _open(masking) if masking is not None else None
         weights = _weights(node) if not fused else None
@@ -78,6 +85,25 @@ class MaskProbe(Probe):
             self._later.values([certain], lambda found: self._know(Mask(
                 name, self._place(line, operation or "") if line is not None else None,
                 operation is not None), step) if found[0] > 0 else None)
+
+    def _look_at_flags(self, name: str, node: Any) -> None:
+        """Notes a mask of zeros and ones that is added to the scores."""
+        step = self._moment.step
+        known = self._facts.get(name)
+        found = flags(node) if step < FLAG_STEPS and (
+            known is None or known.location is None) else None
+        if found is None:
+            return
+        line = self._finite.line_of(node)
+        place = self._place(line, "") if line is not None else None
+
+        def know(values: list[float]) -> None:
+            if values[0]:
+                ones = Ones.ABOVE if values[1] else Ones.BELOW if values[2] else Ones.OTHER
+                self._writer.sample(FLAG_MASK, step, {name: 1.0})
+                self._know(Mask(name, place, False, ones), step)
+
+        self._later.numbers([each.float() for each in found], know)
 
     def _know(self, fact: Mask, step: int) -> None:
         before = self._facts.get(fact.name)

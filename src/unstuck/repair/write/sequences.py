@@ -14,6 +14,7 @@ from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import (
     AttendBackwards,
+    BooleanMask,
     IgnorePaddedSteps,
     InvertLossMask,
     InvertMask,
@@ -26,7 +27,7 @@ from unstuck.schema.edits import (
     literal,
 )
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.sequences import Reading
+from unstuck.schema.facts.sequences import Ones, Reading
 
 
 def write_real_steps(edit: ReadRealSteps, record: Record, index: Index) -> list[Patch]:
@@ -137,6 +138,20 @@ def write_inverted(edit: InvertMask, record: Record, index: Index) -> list[Patch
     joined = _joined(given) if given is not None else None
     mask = joined if joined is not None else mask
     return [Patch(edit, change.replace(source, mask, _opposite(source, mask)), Form.CALL)]
+
+
+def write_boolean(edit: BooleanMask, record: Record, index: Index) -> list[Patch]:
+    """At the argument that is the mask: True where the attention wants it.
+
+    `scaled_dot_product_attention` attends where a mask is True; the modules close what is.
+    """
+    found = index.at(edit.at, "the call that is given the mask")
+    source, mask = found.source, _mask(found.call)
+    attends = names.called(found.call) == "scaled_dot_product_attention"
+    if edit.ones is (Ones.ABOVE if attends else Ones.BELOW):
+        return [Patch(edit, change.replace(
+            source, mask, f"{change.operand(source, mask)} == 0"), Form.CALL)]
+    return [Patch(edit, change.method(source, mask, ".bool()"), Form.CALL)]
 
 
 def _opposite(source: Source, mask: ast.expr) -> str:
@@ -351,7 +366,7 @@ WRITERS = {
     ShiftTargets: write_shifted,
     ReadRealSteps: write_real_steps,
     ReadLastStep: write_last_step,
-    InvertMask: write_inverted,
+    InvertMask: write_inverted, BooleanMask: write_boolean,
     InvertLossMask: write_inverted_in_loss, ShiftInputs: write_shifted_inputs,
     AttendBackwards: write_causal,
     OneDirection: write_one_direction,

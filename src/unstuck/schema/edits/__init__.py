@@ -107,6 +107,7 @@ from unstuck.schema.edits.optimizers import (
 from unstuck.schema.edits.remedies import Remedy, loss_form
 from unstuck.schema.edits.sequences import (
     AttendBackwards,
+    BooleanMask,
     IgnorePaddedSteps,
     InvertLossMask,
     InvertMask,
@@ -132,6 +133,7 @@ __all__ = [
     "AttendBackwards",
     "BatchFirst",
     "BatchSize",
+    "BooleanMask",
     "BuildEach",
     "BuildOnce",
     "CallIt",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, literal
-from unstuck.schema.facts.sequences import Padding, Reading
+from unstuck.schema.facts.sequences import Ones, Padding, Reading
 from unstuck.schema.places import SourceLocation
 from unstuck.words import number
 
@@ -65,6 +65,20 @@ class InvertMask(Edit):
 
     def code(self) -> str:
         return "~mask"
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanMask(Edit):
+    """Booleans for a mask of zeros and ones of attention; `at` is the call that is given it."""
+
+    at: SourceLocation | None
+    ones: Ones
+
+    def words(self) -> str:
+        return "give the mask as booleans"
+
+    def code(self) -> str:
+        return "mask.bool()"
 
 
 @dataclass(frozen=True, slots=True)

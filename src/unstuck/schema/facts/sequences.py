@@ -114,16 +114,26 @@ class StepRead(Fact):
     location: SourceLocation | None
 
 
+class Ones(StrEnum):
+    """Where the ones lie in a mask of zeros and ones that is added to the scores of attention."""
+
+    ABOVE = "above the diagonal"
+    BELOW = "on the diagonal and below"
+    OTHER = "elsewhere"
+
+
 @dataclass(frozen=True, slots=True)
 class Mask(Fact):
     """Attention over padded sequences, or with rows that are closed. `name` counts them.
 
-    `location` is the expression that masks it, if it is `masked`, else that of its softmax.
+    `location` is the expression that masks it, if it is `masked`, else that of its softmax. `ones`
+    are those of a mask that is added.
     """
 
     name: str
     location: SourceLocation | None
     masked: bool
+    ones: Ones | None = None
 
 
 @dataclass(frozen=True, slots=True)

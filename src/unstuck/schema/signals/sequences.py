@@ -55,6 +55,11 @@ CLOSED_ROWS = PlaceSignal(
     "any",
     requires=runs.MASKS, place="attention",
 )
+FLAG_MASK = PlaceSignal(
+    "flag-mask", "",
+    "1 where a mask of zeros and ones is added to the scores of attention; written only if it is",
+    requires=runs.MASKS, place="attention",
+)
 LOOKS_AHEAD = PlaceSignal(
     "looks-ahead", "",
     "share of the attention that goes to later steps, where the targets are the inputs of the next "
