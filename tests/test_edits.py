@@ -8,7 +8,7 @@ import pytest
 
 from unstuck.repair.write import writers
 from unstuck.schema import edits
-from unstuck.schema.facts.sequences import Padding, Reading
+from unstuck.schema.facts.sequences import Ones, Padding, Reading
 from unstuck.schema.signals.parameters import BY_HAND
 
 EDITS = [
@@ -49,6 +49,7 @@ EDITS = [
     edits.LayerArgument("encoder.2", "stride", "(2, 1)"),
     *(edits.ReadRealSteps(None, how, Padding("input", 0.0, False)) for how in Reading),
     edits.InvertMask(None),
+    edits.BooleanMask(None, Ones.ABOVE),
     edits.AttendBackwards(None, "src_mask", 16),
     edits.AttendBackwards(None, "is_causal", 16),
     edits.BatchFirst("rnn"),

@@ -16,6 +16,7 @@ from unstuck.observe.tensors import is_plain, is_there
 RESHAPES = frozenset({
     "ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", "SqueezeBackward0",
     "SqueezeBackward1", "SqueezeBackward2", "UnsqueezeBackward0", "TransposeBackward0",
+    "TransposeBackward1",
     "PermuteBackward0", "TBackward0", "CloneBackward0", "ToCopyBackward0", "AliasBackward0",
     "ExpandBackward0", "SelectBackward0", "SliceBackward0",
 })
@@ -158,7 +159,8 @@ def dimension_in(node: Any, softmax: Any) -> int | None:
     return found
 
 
-_TURNS = frozenset({"TransposeBackward0", "TBackward0", "PermuteBackward0"})
+_TURNS = frozenset({
+    "TransposeBackward0", "TransposeBackward1", "TBackward0", "PermuteBackward0"})
 
 
 def moved(

@@ -45,6 +45,12 @@ WILD = Threshold(
     "that loss, it starts with confident wrong predictions.",
     "Karpathy 2019: verify the loss at initialisation",
 )
+WORSE = Threshold(
+    "first-loss-of-large-weights", 2.0,
+    "Where most layers multiply their input by five or more, twice the loss of the best constant "
+    "guess is enough: normalisations hold the outputs back, and the weights are as far off.",
+    "a choice; an untrained network stays within a few per cent of that loss",
+)
 HALF = Threshold(
     "born-saturated", 0.5,
     "If half of the outputs of an activation are at the ends of their range at the very first "
@@ -76,9 +82,12 @@ def _detect(view: View) -> Verdict:
     zeros = _zeros(view)
     if zeros is not None:
         return zeros
+    tables = _twins(view, _tables(view), hidden=False)
+    if isinstance(tables, Present):
+        return tables
     if not view.has(STACKED_LAYERS):
         if _only_tables(view):
-            return Absent("the network has only tables of weights, and these are not zero")
+            return tables or Absent("the network has only tables, and their columns differ")
         if _without_matrices(view):
             return Absent("no weights are a matrix: no units can be copies of one another, and no "
                           "signal passes through layers")
@@ -143,8 +152,19 @@ def _zeros(view: View) -> Present | Unknown | None:
 
 
 # Units that start as copies ----------------------------------------------------------------------
-def _twins(view: View, weighted: list[Weighted]) -> Verdict | None:
-    last = weighted[-1].parameter.layer
+def _tables(view: View) -> list[Weighted]:
+    """The tables of embeddings. What lies in a column of one is the same unit for all rows."""
+    layers = view.record.layers()
+    return [Weighted(parameter, layer, 1.0, False)
+            for parameter in view.record.parameters().values()
+            if (layer := layers.get(parameter.layer)) is not None
+            and layer.role is LayerRole.EMBEDDING and len(parameter.shape) == 2]
+
+
+def _twins(view: View, weighted: list[Weighted], hidden: bool = True) -> Verdict | None:
+    if not weighted:
+        return None
+    last = weighted[-1].parameter.layer if hidden else None
     if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
         return None  # the units of a hidden layer only are compared
     found: list[tuple[Weighted, float]] = []
@@ -180,21 +200,22 @@ def _twins(view: View, weighted: list[Weighted]) -> Verdict | None:
     series = view[TWIN_UNITS][item.parameter.name]
     layers = dict.fromkeys(called(i.parameter.layer) for i, _ in found)
     until = " and stay so to the last step" if stay else ""
-    width = by_unit(view, item.parameter)[0]
+    width, units = (by_unit(view, item.parameter)[0], "units") if hidden else (
+        item.parameter.shape[1], "columns")
     return Present(
         strength=0.4 if learned else 0.95 if stay else 0.8,
-        title=f"{percent(share)} of the {width} units of {called(item.parameter.layer)} start as "
-        f"copies of one another{until}"
+        title=f"{percent(share)} of the {width} {units} of {called(item.parameter.layer)} start "
+        f"as copies of one another{until}"
         f"{f' ({len(layers)} layers affected: {joined(layers)})' if len(layers) > 1 else ''}",
         since_step=0,
         location=_location(view, item),
-        label=f"{percent(share)} of its {width} units start as copies of one another{until}",
+        label=f"{percent(share)} of its {width} {units} start as copies of one another{until}",
         evidence=tuple(
             Evidence(TWIN_UNITS.name, i.parameter.name,
                      *thinned(view[TWIN_UNITS][i.parameter.name].steps,
                               view[TWIN_UNITS][i.parameter.name].values), view.limit(TWINS),
-                     f"{percent(s)} of the units of {called(i.parameter.layer)} have the same "
-                     "weights as another unit (normal: none)")
+                     f"{percent(s)} of the {units} of {called(i.parameter.layer)} have the same "
+                     "weights as another one (normal: none)")
             for i, s in found[:5]
         ),
         remedies=_remedies(view, [i for i, _ in found]),
@@ -206,7 +227,7 @@ def _scale(view: View, weighted: list[Weighted]) -> Verdict | None:
     known = [w for w in weighted if math.isfinite(w.gain)]
     large = [w for w in known if w.gain >= view.limit(LARGE) and not w.normalised]
     fading = _fading(view, known)
-    harm = _wild(view)
+    harm = _wild(view, view.limit(WORSE if 2 * len(large) > len(known) > 2 else WILD))
     if harm is None or not large:
         again, grows = [w for w in known if _recurs(view, w)], _growing(view)
         large, harm = (again, grows) if again and grows is not None else (large, harm)
@@ -281,14 +302,16 @@ def _fading(view: View, known: list[Weighted]) -> list[Weighted]:
     return small if len(small) >= 2 and passed <= limit else []
 
 
-def _wild(view: View) -> Evidence | None:
-    """What shows that large weights do harm at the first step: a wild loss, or flat activations."""
+def _wild(view: View, times_constant: float) -> Evidence | None:
+    """What shows that large weights do harm at the first step: a loss of so many times that of a
+    constant, or flat activations.
+    """
     loss = view[TRAIN_LOSS]
     if view.has(CONSTANT_LOSS) and loss.steps[0] == 0:
         constant = view[CONSTANT_LOSS].finite
         start = float(loss.values[0])
         if len(constant) and constant.values[-1] > 0 and (
-            not start < view.limit(WILD) * float(constant.values[-1])
+            not start < times_constant * float(constant.values[-1])
         ):
             level = float(constant.values[-1])
             return Evidence(TRAIN_LOSS.name, "", *thinned(loss.steps, loss.values), level,
@@ -368,12 +391,10 @@ CAUSE = Cause(
     ),
     needs=(WEIGHT_NORM, GRADIENT_NORM, TRAIN_LOSS),
     uses=(STACKED_LAYERS, TWIN_UNITS, CONSTANT_LOSS, SATURATED_SHARE, TIME_GROWTH),
-    thresholds=(TWINS, LARGE, WILD, HALF, FADING, RECURRENT, GROWS),
+    thresholds=(TWINS, LARGE, WILD, WORSE, HALF, FADING, RECURRENT, GROWS),
     shows=Effect.BAD_START,
-    effects=(
-        Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
-        Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT,
-    ),
+    effects=(Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,
+             Effect.CANNOT_FIT),
     alike=("inputs-not-normalised", "vanishing-gradients"),
     detect=_detect,
 )

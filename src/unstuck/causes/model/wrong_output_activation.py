@@ -91,7 +91,10 @@ NAMES = {
     "Abs": ("an absolute value", "0 and above"), "LogSigmoid": ("a logsigmoid", "0 and below"),
     "LogSoftmax": ("a log_softmax", "0 and below"), "Hardtanh": ("a hardtanh", "its two bounds"),
     "Clamp": ("a clamp", "its two bounds"),
+    "Stack": ("a recurrent layer", "-1 to 1"),
+    "MkldnnRnnLayer": ("a recurrent layer", "-1 to 1"),
 }
+RECURRENT = ("Stack", "MkldnnRnnLayer")
 
 
 def _operation(loss: Loss) -> str | None:
@@ -283,6 +286,10 @@ def _remedies(loss: Loss, layer: Layer | None, kind: str) -> tuple[Remedy, ...]:
     operation = (_operation(loss) or "").lower()
     name = layer.name if layer is not None else f"torch.{operation}" if operation else kind
     at = None if layer is not None else loss.input_location
+    if _operation(loss) in RECURRENT:
+        return (Remedy("put a linear layer behind the recurrent one", Safety.ADVICE, advice="Give "
+                       "the recurrent layer more units, and make the prediction of its output with "
+                       "an nn.Linear, which has no limits."),)
     removed = Remedy(
         "remove the last activation", Safety.SAFE, (RemoveLayer(name, at),),
         code_text=f"# end with the linear layer, without {kind}")

@@ -116,7 +116,26 @@ def output_range(node: Any) -> tuple[float, float] | None:
         low, high = (graph.saved(chain[0], bound) for bound in bounds)
         return (float(low) if isinstance(low, int | float) else -math.inf,
                 float(high) if isinstance(high, int | float) else math.inf)
-    return _RANGES.get(name)
+    return (-1.0, 1.0) if is_recurrent(chain[0]) else _RANGES.get(name)
+
+
+def is_recurrent(node: Any) -> bool:
+    """Whether a node stacks or is the output of a recurrent layer that ends in a tanh: of a plain
+    one, of an LSTM, its gate times a tanh, or of a GRU, a mean of the last output and a tanh.
+    """
+    if node.name() == "MkldnnRnnLayerBackward0":
+        return True
+    behind = graph.parents(node) if node.name() == "StackBackward0" else []
+    if len(behind) < 2:
+        return False
+    last = behind[-1]
+    if last.name() == "AddBackward0":
+        return {each.name() for each in graph.parents(last)} == {
+            "MulBackward0", "TanhBackward0"} and any(
+                inner.name() == "SubBackward0" for each in graph.parents(last)
+                if each.name() == "MulBackward0" for inner in graph.parents(each))
+    return last.name() == "TanhBackward0" or (last.name() == "MulBackward0" and {
+        each.name() for each in graph.parents(last)} == {"SigmoidBackward0", "TanhBackward0"})
 
 
 class Targets:

@@ -269,7 +269,8 @@ class Names:
         for path, module in model.named_modules():
             label = f"{prefix}{path}" if path else name
             self._layers[module] = label, role(module)
-            for weight in module._parameters.values() if isinstance(module, MatMul) else ():
+            for weight in module._parameters.values() if isinstance(
+                    module, MatMul | nn.Embedding) else ():
                 self._turned[weight] = True
         for path, parameter in model.named_parameters():
             self._parameters[parameter] = f"{prefix}{path}"
