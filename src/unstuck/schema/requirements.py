@@ -78,6 +78,7 @@ TWO_MODE_VALIDATION = (
 # Samples that are kept until the run ends --------------------------------------------------------
 KEPT = "a run without Ctrl-C whose model is trained on batches of floating-point inputs"
 KIN = "training and held-out samples that fall into families of near copies"
+WINDOWS = "training and held-out samples of at least 12 floating-point numbers each"
 COPIES = "two epochs over at most 2,000 training samples, or a DataLoader without workers"
 FOUND_COPIES = "training samples that occur more than once"
 LABELLED_COPIES = "training samples with class labels that occur more than once"

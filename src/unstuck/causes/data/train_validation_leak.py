@@ -19,6 +19,7 @@ from unstuck.schema.signals.samples import (
     KIN_SHARE,
     KIN_SIZE,
     NEAR_COPIES,
+    WINDOW_OVERLAP,
 )
 from unstuck.words import count, number, percent
 
@@ -55,6 +56,12 @@ KIN_OF_MANY = Threshold(
     "on a grid of three dimensions the distance grows by 1.41 at most from the seventh on",
 )
 MANY = 8  # near neighbours
+WINDOWS = Threshold(
+    "overlapping-windows", 0.5,
+    "Where a series is split by time, only the windows next to the split overlap. After a split at "
+    "random, nearly all do.",
+    "definition of a split by time; of short series a few windows in ten lie next to the split",
+)
 SHARE = Threshold(
     "kin-in-training", 0.1,
     "If families were kept together, no held-out sample would have kin that were trained on. After "
@@ -73,8 +80,8 @@ def _detect(view: View) -> Verdict:
     if isinstance(train, Kept) and train.discrete:
         return Absent("the inputs are tokens or identifiers, which naturally repeat")
     share, compared = final(view, HELD_OUT_OVERLAP), final(view, HELD_OUT_SAMPLES)
-    if (kin := _kin(view, found)) is not None:
-        return kin
+    if (near_copies := _kin(view, found) or _windows(view, found)) is not None:
+        return near_copies
     if share is None or compared is None:
         return Unknown(
             "the held-out samples could not be compared with all of the training samples",
@@ -140,6 +147,32 @@ def _kin(view: View, kept: Kept) -> Present | None:
     )
 
 
+def _windows(view: View, kept: Kept) -> Present | None:
+    """Held-out windows of a series that overlap windows that were trained on."""
+    share = final(view, WINDOW_OVERLAP)
+    if share is None or share < view.limit(WINDOWS):
+        return None
+    return Present(
+        strength=0.75,
+        title=f"{percent(share)} of the held-out samples overlap training samples: half of their "
+        "numbers and more, in the same order, were trained on",
+        since_step=0,
+        location=split(view) or kept.location,
+        label="most of these samples was trained on, at another place of a window",
+        evidence=(
+            Evidence(WINDOW_OVERLAP.name, "", (int(view[WINDOW_OVERLAP].steps[-1]),), (share,),
+                     view.limit(WINDOWS),
+                     f"{percent(share)} of the held-out samples share most of their numbers with "
+                     "training samples, as windows of one series do that overlap"),
+        ),
+        remedies=(
+            Remedy("split the series before it is cut into windows", Safety.ADVICE,
+                   advice="Split by time or by recording, and only then cut each part into "
+                   "windows. Windows on both sides of the split must not overlap."),
+        ),
+    )
+
+
 CAUSE = Cause(
     slug="train-validation-leak",
     code="D009",
@@ -161,8 +194,10 @@ CAUSE = Cause(
         "does not count as a leak. If different samples are often nearly equal, equal samples are "
         "attributed to chance. If the program never evaluates anything but training samples, the "
         "names in the program decide: x_val, or a loop over test_loader, is meant to be held out. "
-        "Near copies, such as those of an augmentation before the split, are found by a gap: all "
-        "samples have equally many near neighbours, and the next one is much further off.",
+        "Near copies, such as those of an augmentation before the split, are found by a gap: "
+        "nearly all samples have a few near neighbours, and the next one is much further off. "
+        "Windows of a series overlap if the numbers of one lie in another as well, in the same "
+        "order and at another place.",
         limitations="Nothing is reported if fewer than two epochs were seen, as with very large "
         "data sets. If training samples are augmented anew each time, copies are not found, "
         "because their hashes change. A held-out set that lies wholly within the training set "
@@ -175,8 +210,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, KIN_GAP, KIN_SHARE, KIN_SIZE, NEAR_COPIES),
-    thresholds=(OVERLAP, COUNT, CHANCE, KIN, KIN_OF_MANY, SHARE),
+    uses=(HELD_OUT_OVERLAP, HELD_OUT_SAMPLES, KIN_GAP, KIN_SHARE, KIN_SIZE, NEAR_COPIES,
+          WINDOW_OVERLAP),
+    thresholds=(OVERLAP, COUNT, CHANCE, KIN, KIN_OF_MANY, WINDOWS, SHARE),
     shows=Effect.SAMPLES_SHARED,
     detect=_detect,
 )

@@ -29,6 +29,7 @@ from unstuck.observe.samples import (
     scaling,
     sentinels,
     shift,
+    windows,
 )
 from unstuck.observe.samples.classes import classes_of
 from unstuck.observe.samples.copies import write_copies
@@ -41,6 +42,7 @@ from unstuck.observe.samples.one_thread import one_thread
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.sentinels import write_sentinels
 from unstuck.observe.samples.shift import write_shift
+from unstuck.observe.samples.windows import write_windows
 from unstuck.observe.source.intent import validates
 from unstuck.observe.source.literals import counted, filled
 from unstuck.observe.source.sites import Sites
@@ -57,7 +59,7 @@ LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
     KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *kin.SIGNALS, *labelling.SIGNALS,
     *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS, *pairing.SIGNALS,
-    *recall.SIGNALS, *scaling.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS,
+    *recall.SIGNALS, *scaling.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS, *windows.SIGNALS,
 )
 WORDS = "unstuck: checking data and labels on the kept samples{} ..."
 
@@ -124,6 +126,7 @@ def _reductions(
         if not train.discrete and not left.composed:
             write_copies(contents, left.repeated, writer, step)
             write_kin(contents, writer, step)
+            write_windows(contents, writer, step)
             seen.finish(writer, left.trained_on, train.classified, step,
                            lambda site: validates(sites.location(site)))
 

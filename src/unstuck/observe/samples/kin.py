@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unstuck.observe.samples.kept import Contents, Rows
+from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.record.series import Floats, Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.samples import KIN_GAP, KIN_SHARE, KIN_SIZE
@@ -45,9 +46,7 @@ def write_kin(contents: Contents, writer: RecordWriter, step: int) -> None:
             train.inputs.shape[1] != held_out.inputs.shape[1]):
         return
     mine = train.inputs[np.isfinite(train.inputs).all(1)]
-    # What is looked at again and again stands for an evaluation, too, whatever scores it.
-    asked = held_out.evaluated(train) | ((held_out.steps >= 0).sum(1) >= VISITS)
-    theirs = held_out.inputs[np.isfinite(held_out.inputs).all(1) & asked]
+    theirs = held_out.inputs[np.isfinite(held_out.inputs).all(1) & evaluations(held_out, train)]
     if len(theirs) < FEWEST or len(mine) < FEWEST:
         return
     found = families(mine, theirs)
@@ -60,6 +59,13 @@ def write_kin(contents: Contents, writer: RecordWriter, step: int) -> None:
     writer.row(KIN_SIZE, step, found.size)
     writer.row(KIN_GAP, step, found.gap)
     writer.row(KIN_SHARE, step, found.share)
+
+
+def evaluations(held_out: Samples, train: Samples) -> NDArray[np.bool_]:
+    """Which held-out samples stand for an evaluation: also those that are looked at again and
+    again, whatever scores them."""
+    often = (held_out.steps >= 0).sum(1) >= VISITS
+    return np.asarray(held_out.evaluated(train) | often)
 
 
 @np.errstate(all="ignore")  # numbers may be of any size, and settings are the program's

@@ -51,6 +51,12 @@ KIN_SHARE = StepSignal(
     "trained on",
     requires=runs.KIN,
 )
+WINDOW_OVERLAP = StepSignal(
+    "window-overlap", "",
+    "share of the held-out samples most of whose numbers lie in a row in training samples as well, "
+    "at another place",
+    requires=runs.WINDOWS,
+)
 HELD_OUT_OVERLAP = StepSignal(
     "held-out-overlap", "",
     "share of the held-out samples that are exact copies of training samples, without passes over "
