@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-FAULTS = {"train-validation-leak": "train_test_split(np.unique(units), test_size=0.25, random_state=0)"}
+FAULTS = {"train-validation-leak": "net(visits[new])"}
 
 
 def clinic():
@@ -25,8 +25,9 @@ def train(by_patient):
     visits, score, who = clinic()
     score = (score - score.mean()) / score.std()
     units = who if by_patient else np.arange(len(who))
-    known, new = train_test_split(np.unique(units), test_size=0.25, random_state=0)
-    known, new = (torch.tensor(np.flatnonzero(np.isin(units, part))) for part in (known, new))
+    _, apart = train_test_split(np.unique(units), test_size=0.25, random_state=0)
+    new = torch.tensor(np.isin(units, apart))
+    known = torch.arange(len(new))[~new]
     net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Dropout(0.2), nn.Linear(48, 1))
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
     for epoch in range(25):

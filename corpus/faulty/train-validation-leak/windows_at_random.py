@@ -9,7 +9,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-FAULTS = {"train-validation-leak": "train_test_split("}
+FAULTS = {"train-validation-leak": "train_test_split(\n"}
 
 
 def load_curve(random):
@@ -28,19 +28,18 @@ def train(shuffle):
     torch.manual_seed(3)
     load = load_curve(np.random.default_rng(3))
     past, following = windows((load - load.mean()) / load.std())
-    known, new = train_test_split(np.arange(len(past)), test_size=0.2, shuffle=shuffle,
-                                  random_state=3 if shuffle else None)
-    known, new = torch.tensor(known), torch.tensor(new)
+    past_known, past_new, following_known, following_new = train_test_split(
+        past, following, test_size=0.2, shuffle=shuffle, random_state=3 if shuffle else None)
     net = nn.Sequential(nn.Linear(24, 32), nn.ReLU(), nn.Linear(32, 1))
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3, weight_decay=1e-3)
     for epoch in range(20):
-        for rows in known[torch.randperm(len(known))].split(32):
-            loss = nn.functional.mse_loss(net(past[rows])[:, 0], following[rows])
+        for rows in torch.randperm(len(past_known)).split(32):
+            loss = nn.functional.mse_loss(net(past_known[rows])[:, 0], following_known[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            held_out = nn.functional.mse_loss(net(past[new])[:, 0], following[new])
+            held_out = nn.functional.mse_loss(net(past_new)[:, 0], following_new)
         print(f"{epoch} loss {loss.item():.3f} held out {held_out:.3f}")
     return net
 
