@@ -142,9 +142,9 @@ CAUSE = Cause(
         "on training samples do not count either. Where the model is in eval mode, unstuck also "
         "notes each call of torch's dropout functions that still drops units.",
         limitations="Dropout inside an attention function, and dropout written by hand, is not "
-        "seen. A pass without a loss "
-        "counts only if the program has one model and such passes are rare, because generators "
-        "and agents produce their samples in train mode on purpose.",
+        "seen. A pass without a loss counts only if such passes are rare, and the program has one "
+        "model or has put another one into eval mode, because generators and agents produce their "
+        "samples in train mode on purpose.",
         references=(
             "PyTorch: Autograd mechanics, evaluation mode (nn.Module.eval)",
             "Gal and Ghahramani 2016: Dropout as a Bayesian approximation",

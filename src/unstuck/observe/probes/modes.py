@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from unstuck.observe import graph
+from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Hashes, Role
@@ -50,6 +51,7 @@ class Forward:
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
     told: bool = False  # in eval mode, by a program that calls dropout as a function
+    declared: bool = False  # while another model of the program was in eval mode
     dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
 
     @property
@@ -87,6 +89,7 @@ class ModeProbe(Probe):
         # Where a module was put into eval mode, and how many passes had learned nothing by then.
         self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None, int]] = {}
         self._passes = 0
+        self._trained_in: ByIdentity[nn.Module, bool] = ByIdentity()  # models: in train mode
         self._named: set[str] = set()
         self._step = _Step()
         self._waiting: list[Forward] = []  # passes that nothing was learned from so far
@@ -183,6 +186,8 @@ class ModeProbe(Probe):
         """Notes the modes of a pass over a batch that was hashed."""
         self._last = None
         self._passes += not self._moment.learns
+        if self._moment.learns:
+            self._trained_in[module] = module.training
         dropped, self._dropped = self._dropped, {}
         batch, step = self._samples.batch, self._moment.step
         if batch is None:
@@ -216,8 +221,15 @@ class ModeProbe(Probe):
         functions = dict.fromkeys(self._functions, False) if told else {}
         self._last = Forward(weakref.ref(module), self._sites.here(), batch.hashes,
                              modes | functions | dict.fromkeys(dropped, True), told=told,
-                             dropped={} if module.training else dropped)
+                             dropped={} if module.training else dropped,
+                             declared=self._declared(module))
         self._waiting.append(self._last)
+
+    def _declared(self, module: nn.Module) -> bool:
+        """Whether another model, trained in train mode, is in eval mode: so this is a validation.
+        """
+        return any(was and not other.training and other is not module
+                   for other, was in self._trained_in.items())
 
     def quiet_call(self) -> None:
         """The last pass was none that was hashed."""
@@ -278,8 +290,9 @@ class ModeProbe(Probe):
             ):
                 continue
             model = forward.model()  # one that is never trained may be a teacher
+            told = self._rare and (alone or forward.declared)
             if not forward.scored and not (
-                self._rare and alone and step and (model is None or self._is_trained(model))
+                told and step and (model is None or self._is_trained(model))
             ):
                 continue
             for name, training in forward.layers.items():
