@@ -20,7 +20,14 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import InitialiseLayer, Remedy, RemoveLayer, ReplaceLayer, Safety
+from unstuck.schema.edits import (
+    InitialiseLayer,
+    LayerArgument,
+    Remedy,
+    RemoveLayer,
+    ReplaceLayer,
+    Safety,
+)
 from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -148,11 +155,17 @@ def _remedies(view: View, found: Collapse, layer: Layer | None) -> tuple[Remedy,
         changes.append(Remedy(
             "use an activation that does not go flat", Safety.CHANGES_EXPERIMENT,
             (ReplaceLayer(inside.name, "LeakyReLU(0.01)"),)))
-    elif found.from_start and inside is not None and inside.parameters:
+    elif found.from_start and inside is not None and inside.parameters and (
+            inside.role is not LayerRole.RECURRENT):
         changes.append(Remedy(
             "initialise the layer again", Safety.CHANGES_EXPERIMENT,
             (InitialiseLayer(inside.name, "kaiming_normal_"),
              InitialiseLayer("", "kaiming_normal_"))))
+    elif found.from_start and inside is not None and any(
+            name.endswith("weight_ih_l3") for name in inside.parameters):
+        changes.append(Remedy(
+            "use fewer recurrent layers", Safety.CHANGES_EXPERIMENT,
+            tuple(LayerArgument(inside.name, "num_layers", value) for value in ("1", "2"))))
     optimizer = optimizer_of(view, view.record.parameters())
     if not found.from_start and optimizer is not None and optimizer.learning_rate:
         now = optimizer.learning_rate
