@@ -11,11 +11,13 @@ from unstuck.measures.view import View
 from unstuck.record.series import PlaceSeries
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sums import LossTerm
+from unstuck.schema.findings import OutcomeKind
 from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
 
 WEAK = 0.3  # the skill of a term that has learned little, whatever the others have
+MEMORY = 200  # steps: usual settings keep 10,000 and more
 STRONG = 0.01  # a hundred times the usual decay of optimizers that scale it
 # They add the decay to the gradient, before any scaling; others take it off the weights.
 ADAPTIVE = ("Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
@@ -103,12 +105,27 @@ def cost_of_penalties(view: View) -> float | None:
     return (train_loss_at_the_end(view) - known) / known if known > 0 else None
 
 
+def forgets(view: View, optimizer: Optimizer) -> bool:
+    """Whether a decay that is taken off the weights leaves them hardly the last steps' updates.
+
+    Of an update, 1 - rate * decay is left after each step, so that the weights are a mean over the
+    last 1 / (rate * decay) updates (Wang and Aitchison 2024: How to set AdamW's weight decay).
+    """
+    lost = (optimizer.learning_rate or 0.0) * (optimizer.weight_decay or 0.0)
+    return optimizer.kind not in COUPLED and lost * min(MEMORY, view.record.steps / 4) >= 1
+
+
 def cost_of_decay(view: View, optimizer: Optimizer | None) -> float:
-    """The same of a decay that `shrinks`: that of half the square of the weights.
+    """The same of a decay that `shrinks`: that of half the square of the weights. Without limit
+    where the weights forget.
 
     0 for others, if the run learned well all the same, or if it is not known.
     """
     loss, skill = train_loss_at_the_end(view), view.outcome.skill
+    settled = view.outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
+    if optimizer is not None and skill is not None and skill < GOOD_SKILL and settled and (
+            forgets(view, optimizer)):
+        return math.inf
     if optimizer is None or not shrinks(optimizer) or not view.has(WEIGHT_NORM) or (
             not loss > 0 or skill is None or skill >= GOOD_SKILL):
         return 0.0
