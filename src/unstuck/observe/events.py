@@ -71,6 +71,9 @@ class Events:
     def before_call(self, module: nn.Module) -> None:
         """A module, a model or not, is about to be called from outside any other; if sampled."""
 
+    def inputs_given(self, module: nn.Module, args: Any) -> None:
+        """What that module is about to be given; told after `before_call`."""
+
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module within a model was called; if sampled."""
 

@@ -157,11 +157,12 @@ class Steps:
         self.events.initialised(function, tensor)
 
     # Forward ------------------------------------------------------------------------------------
-    def before_call(self, module: nn.Module) -> None:
+    def before_call(self, module: nn.Module, args: Any) -> None:
         """A module is called from outside at a sampled step."""
         if self._may_look():
             self.moment.learns = torch.is_grad_enabled()
             self.events.before_call(module)
+            self.events.inputs_given(module, args)
 
     def after_call(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """A module was called from outside."""

@@ -10,12 +10,17 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import CopySample, Remedy, Safety
+from unstuck.schema.edits import CopySample, LayerArgument, Remedy, Safety
 from unstuck.schema.facts.data import Loader
-from unstuck.schema.facts.stored import Altered
+from unstuck.schema.facts.stored import Altered, Rewritten
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE, ROWS
-from unstuck.words import count, percent
+from unstuck.schema.signals.stored import (
+    CHANGED_BY_FETCH,
+    CHANGED_BY_MODEL,
+    FETCH_CHANGE,
+    ROWS,
+)
+from unstuck.words import called, count, percent
 
 SHARE = Threshold(
     "changed-by-fetch-share", 0.2,
@@ -39,9 +44,13 @@ FEWEST = Threshold(
 
 
 def _detect(view: View) -> Verdict:
+    for model, series in view[CHANGED_BY_MODEL].items() if view.has(CHANGED_BY_MODEL) else ():
+        changed = series.finite.values > 0
+        if len(changed) >= view.limit(FEWEST) and float(np.mean(changed)) >= view.limit(LOOKS):
+            return _by_model(view, model)
     if not view.has(CHANGED_BY_FETCH):
         if not view.record.facts(Loader):
-            return Absent("no loader fetches the data")
+            return Absent("no loader fetches the data, and no model changes what it is given")
         return Unknown("no batch was looked at that came from tensors or arrays of a data set for "
                        "the second time", (CHANGED_BY_FETCH.name,))
     for loader, series in view[CHANGED_BY_FETCH].items():
@@ -53,6 +62,32 @@ def _detect(view: View) -> Verdict:
         ):
             return _present(view, loader)
     return Absent("fetching a sample leaves what the data set holds as it is")
+
+
+def _by_model(view: View, model: str) -> Present:
+    fact = next((x for x in view.record.facts(Rewritten) if x.name == model), None)
+    series = view[CHANGED_BY_MODEL][model].finite
+    who = called(fact.layer if fact is not None and fact.layer else model)
+    remedies = [Remedy("work on a copy", Safety.SAFE,
+                       (LayerArgument(fact.layer, "inplace", "False"),),
+                       )] if fact is not None and fact.place and fact.layer else []
+    remedies.append(Remedy(
+        "work on a copy", Safety.ADVICE,
+        advice="Write x = x * mask or x = x - x.mean(). The operators *= and -=, methods that end "
+        "with an underscore, and inplace=True change the tensor that the model was given.",
+        code_text="x = x.clone()  # first in forward"))
+    return Present(
+        strength=0.93, certain=True,
+        title=f"{who} changes the data that it is given, in place, at each training step: they "
+        "are not the same from epoch to epoch",
+        since_step=int(series.steps[0]),
+        location=fact.location if fact is not None else None,
+        label="this writes into the data themselves",
+        evidence=(drawn(CHANGED_BY_MODEL, model, series, 0.0,
+                        f"at {count(int((series.values > 0).sum()), 'step')} of {len(series)}, the "
+                        "data had other numbers after the call than before (drawn as 1)"),),
+        remedies=tuple(remedies),
+    )
 
 
 def _times_changed(view: View, loader: str, series: Series) -> float:
@@ -120,14 +155,15 @@ CAUSE = Cause(
         detection="From the second epoch on, unstuck compares some numbers of the stored samples "
         "before they are fetched and after. If nearly every batch has changed samples, or samples "
         "change more than once, the data drift. A cache, which changes a sample when it is fetched "
-        "first, is not reported.",
+        "first, is not reported. In training, what a model is given is compared before the call "
+        "and after, if it was given before or is a part of what was.",
         limitations="Loaders with workers are not looked at, nor are samples that are read from "
-        "files or that lie deeper than in a list, a tensor or an array of the data set. Data that "
-        "are changed in place without a loader are not found.",
+        "files or that lie deeper than in a list, a tensor or an array of the data set. Without a "
+        "loader, only what the model itself changes is found.",
         references=("PyTorch: Tensor views", "NumPy: Copies and views"),
     ),
     needs=(),
-    uses=(CHANGED_BY_FETCH, FETCH_CHANGE),
+    uses=(CHANGED_BY_FETCH, CHANGED_BY_MODEL, FETCH_CHANGE),
     thresholds=(SHARE, LOOKS, TIMES, FEWEST),
     effects=(Effect.BATCHES_ALIKE, Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG,
              Effect.SAMPLES_FEW, Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE,

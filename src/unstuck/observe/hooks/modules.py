@@ -143,7 +143,7 @@ class ModuleHooks:
             try:
                 calls.caller = get_ident()
                 if self._moment.sampled:
-                    self._tell(self._sampled_call, module)
+                    self._tell(self._sampled_call, module, args)
                 # What the model calls inside runs torch's own code: it costs nothing.
                 if swapped is not None:
                     swapped.function.__code__ = swapped.old
@@ -159,7 +159,7 @@ class ModuleHooks:
 
         return call
 
-    def _sampled_call(self, module: nn.Module) -> None:
+    def _sampled_call(self, module: nn.Module, args: Any) -> None:
         """Prepares a module's call from outside at a sampled step.
 
         A nested call takes more frames under the hook on layers: the program gets as many more.
@@ -169,7 +169,7 @@ class ModuleHooks:
             or type(module).__name__ == "OptimizedModule"
         ):
             self._compiling()
-        self._steps.before_call(module)
+        self._steps.before_call(module, args)
         self._headroom.give()
 
     def _layer(self, module: nn.Module, args: Any, output: Any) -> None:

@@ -22,3 +22,17 @@ class Altered(Fact):
     location: SourceLocation | None
     read: SourceLocation | None
     copy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten(Fact):
+    """A model that changes the data it is given, which the program goes on using.
+
+    `layer` is the one within it that does, if it is known, and works in `place`. `location` is its
+    construction, else the call of the model.
+    """
+
+    name: str
+    layer: str
+    place: bool
+    location: SourceLocation | None

@@ -18,3 +18,9 @@ FETCH_CHANGE = PlaceSignal(
     "size of that change, divided by the size of the stored numbers before it (L2 norms)",
     requires=runs.STORED, place="loader",
 )
+CHANGED_BY_MODEL = PlaceSignal(
+    "changed-by-model", "",
+    "1 if a training call of the model changed the numbers of a tensor that it was given before, "
+    "else 0; written only where a tensor, or another part of its memory, is given again",
+    requires=runs.STORED, place="model",
+)
