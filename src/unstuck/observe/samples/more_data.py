@@ -33,7 +33,7 @@ def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) ->
     (inputs, y), (new, truth) = sides
     if train.class_indices:
         classes = np.unique(y)
-        if not 2 <= len(classes) <= WIDEST:
+        if y.shape[1] != 1 or not 2 <= len(classes) <= WIDEST:
             return
         y, truth = np.equal(y, classes).astype(float), np.equal(truth, classes).astype(float)
     if y.shape[1] != truth.shape[1] or y.shape[1] > WIDEST:
