@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
 from unstuck.measures.basics import (
+    GOOD_SKILL,
     expression,
     learned_little,
     level,
@@ -49,6 +51,12 @@ SLOW = Threshold(
     "rescales its steps, such as Adam, makes up for any clipping.",
     "CS231n: about 0.1 % is usual",
 )
+CRAWLS = Threshold(
+    "crawling-update", 5e-4,
+    "The loss falls to the end, and no step at any look changed the weights by more than half of "
+    "the usual 0.1 %: the run is on its way and does not get there.",
+    "half of the usual update",
+)
 AT_LIMIT = Threshold(
     "elements-at-limit", 0.7,
     "If the root mean square of a clipped gradient is near the limit for single values, most of "
@@ -56,6 +64,7 @@ AT_LIMIT = Threshold(
     "the ratio is 1 if all values are at the limit",
 )
 FEWEST = 10  # clipped steps
+PLAINLY = 5  # times the factor: so plain a finding is no mere note where the loss falls
 BY_HAND = "by hand"
 SAME = 1e-2  # relative: programs add something small to the norm that they divide by
 
@@ -76,7 +85,10 @@ def _detect(view: View) -> Verdict:
     clipping = by_hand or clippings[0]
     if not clipping.limit > 0 or math.isinf(clipping.limit):
         return Absent(f"a clipping limit of {number(clipping.limit)} clips nothing")
-    if not learned_little(view.outcome) or view.outcome.kind in (
+    skill, little = view.outcome.skill, learned_little(view.outcome)
+    on_its_way = view.outcome.kind is OutcomeKind.LEARNING and (
+        skill is None or skill < GOOD_SKILL)
+    if not (little or on_its_way) or view.outcome.kind in (
         OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.CRASHED, OutcomeKind.TOO_SHORT,
     ):
         return Absent("the run does not suffer from steps that are too short")
@@ -84,7 +96,7 @@ def _detect(view: View) -> Verdict:
     left = float(np.nanmax(nan_median(updates.ratios, axis=1))) if updates.names else math.nan
     if not math.isfinite(left):
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
-    if not left <= view.limit(SLOW):
+    if not left <= view.limit(SLOW if little else CRAWLS):
         return Absent(f"the updates are large enough, relative to the weights ({percent(left)})")
     if by_hand is not None:
         return _present(view, by_hand, left, GRADIENT_NORM.name, norms, "cuts the gradient to the "
@@ -104,10 +116,11 @@ def _detect(view: View) -> Verdict:
     if not (cut >= view.limit(ALWAYS) and factor >= view.limit(FACTOR)):
         return Absent(f"clipping is too mild to throttle training ({percent(cut)} of the steps are "
                       f"clipped, and the median gradient norm is {times(factor)} the limit)")
-    return _present(
+    found = _present(
         view, clipping, left, CLIP_NORM.name, norms, f"shortens {percent(cut)} of the steps, "
         f"typically by a factor of {number(factor)}", 0.9,
         float(np.percentile(norms.values, 90)))
+    return replace(found, hides_outcome=not little and factor >= PLAINLY * view.limit(FACTOR))
 
 
 def _lengths(view: View) -> Series:
@@ -228,7 +241,7 @@ CAUSE = Cause(
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS, GRADIENT_NORM),
     uses=(CLIP_NORM,),
-    thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT),
+    thresholds=(ALWAYS, FACTOR, SLOW, AT_LIMIT, CRAWLS),
     shows=Effect.GRADIENTS_TOO_LARGE,
     effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     needs_trend=True,
