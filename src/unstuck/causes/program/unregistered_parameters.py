@@ -146,7 +146,7 @@ CAUSE = Cause(
         "train() and eval(), and get new random weights when the model is loaded from a "
         "checkpoint.",
         why="A module registers a layer when the layer is assigned to one of its attributes. It "
-        "does not look inside a plain list, tuple or dict, and a plain tensor is no parameter. "
+        "does not look inside a plain list, tuple or dict, and does not register a plain tensor. "
         "Layers kept there take part in the "
         "forward pass, but they are missing from parameters(), which is what the optimizer gets.",
         detection="The autograd graph of the loss leads to weights that no known model lists. "

@@ -68,8 +68,8 @@ def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index
                       "known.")
     side = node.left if first is (edit.argument == "input") else node.right
     places = [side]
-    if isinstance(node.op, ast.Mult):
-        return [_of_product(edit, found, side, index)]
+    if isinstance(node.op, ast.Mult) and fact is not None and fact.function != "hand-written":
+        return [_of_margin(edit, found, side, index)]
     if isinstance(side, ast.Name):
         scope, given = names.scope_of(found.source, side), names.given_before(found.source, side)
         if given is not None and len(names.uses(found.source, scope, side.id)) > 1:
@@ -82,8 +82,8 @@ def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index
     return forms
 
 
-def _of_product(edit: LossArgument, found: Found, side: ast.expr, index: Index) -> Patch:
-    """Around one side of a product, behind its minus sign."""
+def _of_margin(edit: LossArgument, found: Found, side: ast.expr, index: Index) -> Patch:
+    """Around one side of a label times a score, behind its minus sign."""
     needs: list[Need] = []
     value = side.operand if isinstance(side, ast.UnaryOp) else side
     by = edit.by if edit.by.startswith("{}.") else f"({edit.by})"
