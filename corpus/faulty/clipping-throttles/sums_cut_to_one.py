@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-FAULTS = {"clipping-throttles": "nn.utils.clip_grad_norm_("}
+FAULTS = {"clipping-throttles": "nn.utils.clip_grad_norm_(coder.parameters(), limit)"}
 
 
 class Coder(nn.Module):

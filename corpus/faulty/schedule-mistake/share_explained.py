@@ -5,7 +5,9 @@ schedule waits for the share of the variance that is explained to fall.
 import torch
 from torch import nn
 
-FAULTS = {"schedule-mistake": "torch.optim.lr_scheduler.ReduceLROnPlateau("}
+FAULTS = {"schedule-mistake": (
+    "torch.optim.lr_scheduler.ReduceLROnPlateau("
+    "optimizer, mode=mode, factor=0.3, patience=3)")}
 
 
 def swing(count, generator):

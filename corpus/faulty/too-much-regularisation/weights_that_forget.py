@@ -6,7 +6,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-FAULTS = {"too-much-regularisation": "weight_decay=decay"}
+FAULTS = {
+    "too-much-regularisation":
+        "torch.optim.AdamW(coder.parameters(), lr=2e-3, weight_decay=decay)"}
 
 
 def train(decay):

@@ -9,7 +9,9 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-FAULTS = {"train-validation-leak": "train_test_split(\n"}
+FAULTS = {
+    "train-validation-leak": "train_test_split("
+    "past, following, test_size=0.2, shuffle=shuffle, random_state=3 if shuffle else None)"}
 
 
 def load_curve(random):

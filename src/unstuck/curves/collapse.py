@@ -51,9 +51,9 @@ class Place:
         return float(np.max(self.series.values[-LOOKS:]))
 
     @property
-    def most_at_first(self) -> float:
-        """The largest difference between samples at the first looks."""
-        return float(np.max(self.series.values[:LOOKS]))
+    def usual(self) -> float:
+        """The median difference between samples."""
+        return float(np.median(self.series.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Collapse:
     bar: float
 
     def difference(self, place: Place) -> float:
-        """The largest difference between samples at a place where the collapse shows first."""
-        return place.most_at_first if self.from_start else place.most
+        """How much samples differ at a place, for most of the time that they do not at the end."""
+        return place.usual if self.from_start else place.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _collapse(spreads: Spreads, bar: float) -> Collapse | None:
     since = int(other[-1]) + 1 if len(other) else 0
     # Weights that get no gradient may shrink, so later on more is the same than what began it.
     differ = [i for i, place in enumerate(spreads.places)
-              if (place.most if since else place.most_at_first) > bar]
+              if (place.most if since else place.usual) > bar]
     last = differ[-1] if differ else -1
     return Collapse(
         spreads.model, output, spreads.places[last + 1],

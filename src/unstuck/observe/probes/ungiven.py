@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
@@ -34,8 +36,17 @@ class UngivenProbe(Probe):
         # Of optimizers whose weights had no gradient yet: looks, and the versions of the weights.
         self._looks: ByIdentity[Optimizer, tuple[int, int]] = ByIdentity()
         self._given: ByIdentity[Optimizer, bool] = ByIdentity()
+        self._reached: set[int] = set()  # leaves, in this step
         self._suspects: dict[int, str] = {}  # their weights, with the optimizer
         self._called: dict[str, tuple[list[Site], bool]] = {}  # from where, with gradients or not
+
+    def graph(self, nodes: list[Any], leaves: set[int]) -> None:
+        """Notes what a loss reaches: its gradients may be cleared before the step."""
+        self._reached |= leaves
+
+    def look_ended(self, step: int) -> None:
+        """Forgets what was reached in the step."""
+        self._reached = set()
 
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """Looks at the weights of an optimizer."""
@@ -46,7 +57,7 @@ class UngivenProbe(Probe):
         known = self._looks.get(optimizer)
         versions = sum(p._version for p in held)
         name, step = self._parameters.name(optimizer), self._moment.step
-        if not held or any(p.grad is not None for p in held) or (
+        if not held or any(p.grad is not None or id(p) in self._reached for p in held) or (
                 known is not None and known[1] != versions):
             self._given[optimizer] = True
             self._suspects = {key: owner for key, owner in self._suspects.items() if owner != name}
