@@ -235,7 +235,7 @@ def _detect(view: View) -> Verdict:
                           "are too long would prevent")
         strength = POSSIBLE
     elif learned_little(view.outcome) and sustained and (
-            giant or 2 * signs.typical >= view.limit(LARGE)) and (
+            giant or (2 * signs.typical >= view.limit(LARGE) and signs.jump > 1)) and (
         view.outcome.kind is OutcomeKind.LEARNING  # what holds a plateau is told by its noise
     ):
         strength = POSSIBLE
