@@ -7,7 +7,7 @@ from sklearn.datasets import load_wine
 from sklearn.preprocessing import Normalizer, StandardScaler
 from torch import nn
 
-FAULTS = {"inputs-not-normalised": "torch.tensor(scaler.fit_transform(table)).float()"}
+FAULTS = {"inputs-not-normalised": "torch.tensor(scaler.fit_transform(table))"}
 
 
 def train(scaler):

@@ -5,6 +5,8 @@ No cause is named here and nothing is decided.
 
 from __future__ import annotations
 
+import re
+
 from unstuck.measures.view import View
 from unstuck.schema.facts.calls import CallRole, DataStep, LossCall, ModelCall, StepKind
 from unstuck.schema.facts.data import Feeding, Loader
@@ -62,12 +64,22 @@ def inputs_given(view: View) -> SourceLocation | None:
 
 
 def taken_by_index(view: View) -> ModelCall | None:
-    """Where training takes some rows of a variable at a time, of which no other call takes any."""
+    """Where training takes some rows of a variable at a time, of which no other call takes any.
+
+    None if it takes them from a part of the variable, `x[train][rows]`: the rest is for other uses.
+    """
     calls = [c for c in view.record.facts(ModelCall)
              if c.variable is not None and not c.variable.whole]
     trained = [c for c in calls if c.role is CallRole.TRAIN and c.first]
     return trained[0] if len(trained) == 1 and not any(
-        c.variable == trained[0].variable for c in calls if c is not trained[0]) else None
+        c.variable == trained[0].variable for c in calls if c is not trained[0]
+    ) and not _takes_a_part(trained[0]) else None
+
+
+def _takes_a_part(call: ModelCall) -> bool:
+    name = call.variable.name if call.variable is not None else ""
+    text = call.location.text if call.location is not None else None
+    return re.search(rf"\b{re.escape(name)}\[[^\[\]]*\]\[", text or "") is not None
 
 
 def apart(view: View) -> tuple[tuple[SourceLocation, ...], tuple[SourceLocation, ...]]:

@@ -88,8 +88,7 @@ def _detect(view: View) -> Verdict:
         return _rows(view)
     if not loaders and taken_by_index(view) is not None and (
             learned_little(view.outcome) or view.outcome.kind is OutcomeKind.OVERFITTING):
-        return Unknown("whether the batches bring all rows that they are taken from was not looked "
-                       "at", ("a run of at least three epochs",))
+        return Unknown("which rows never come was not looked at", ("a run of three epochs",))
     if not loaders:
         return Absent("no loader feeds the training") if view.record.facts(Loader) or (
             view.record.steps) else Unknown("nothing was trained")
@@ -141,10 +140,11 @@ def _rows(view: View) -> Verdict:
     series = view[ROWS_LEFT_OUT].finite
     share = float(series.values[-1]) if len(series) else 0.0
     call = taken_by_index(view)
-    if call is None or call.variable is None or share < view.limit(ROWS):
+    if call is None or call.variable is None:
+        return Unknown("from which rows the batches are taken is not known", ("batches taken as x_train[rows]",))
+    if share < view.limit(ROWS):
         return Absent("the batches bring most of the rows that they are taken from")
-    batch = call.shape[0] if call.shape else 1
-    if (1 - share) * call.variable.rows < 2 * batch:
+    if (1 - share) * call.variable.rows < 2 * (call.shape or (1,))[0]:
         return Unknown("training may get the same batch at every step", ("a longer run",))
     if len(series) < 2 or float(series.values[0]) - share > 1 - view.limit(ROWS):
         return Unknown(f"{percent(share)} of the rows of {call.variable.name} have not come yet, "
