@@ -30,7 +30,8 @@ def main():
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1200)
     for step in range(1200):
         apart, value, slope = wave.residual()
-        loss = apart.square().mean() + value[0, 0].square() + (slope[0, 0] - 1).square()
+        loss = nn.functional.mse_loss(apart, torch.zeros_like(apart)) + (
+            value[0, 0].square() + (slope[0, 0] - 1).square())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

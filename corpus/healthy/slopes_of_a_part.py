@@ -36,8 +36,8 @@ def main():
     for epoch in range(120):
         for rows in torch.randperm(150).split(30):
             told, leans = model(place[known][rows])
-            loss = (told - value[known][rows]).square().mean() + (
-                leans - slope[known][rows]).square().mean()
+            loss = nn.functional.mse_loss(told, value[known][rows]) + nn.functional.mse_loss(
+                leans, slope[known][rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

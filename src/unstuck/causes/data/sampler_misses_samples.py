@@ -141,7 +141,7 @@ def _rows(view: View) -> Verdict:
     share = float(series.values[-1]) if len(series) else 0.0
     call = taken_by_index(view)
     if call is None or call.variable is None:
-        return Unknown("from which rows the batches are taken is not known", ("batches taken as x_train[rows]",))
+        return Unknown("from which rows batches are taken is not known", ("batches x_train[rows]",))
     if share < view.limit(ROWS):
         return Absent("the batches bring most of the rows that they are taken from")
     if (1 - share) * call.variable.rows < 2 * (call.shape or (1,))[0]:
@@ -151,7 +151,7 @@ def _rows(view: View) -> Verdict:
                        "but they may come later in the run", ("a longer run",))
     return Present(
         strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
-            learned_little(view.outcome)) else 0.55,
+            learned_little(view.outcome)) else 0.45,  # another training may want the rest
         title=f"{percent(share)} of the {count(call.variable.rows, 'row')} of "
         f"{call.variable.name} are never trained on, however often its batches come",
         since_step=0, location=call.location,
@@ -188,7 +188,7 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
                        "looked at", ("a run with --overhead 1",))
     return Present(
         strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
-            learned_little(view.outcome)) else 0.55,
+            learned_little(view.outcome)) else 0.45,  # another training may want the rest
         title=f"the sampler of batches is about all of {count(samples, 'sample')} and never draws "
         f"{number(left)} of them ({percent(left / samples)})",
         since_step=0, location=loader.batches or loader.location,

@@ -252,7 +252,8 @@ class ScoreProbe(Probe):
     ) -> torch.Tensor | None:
         """The only variable that may be the labels of a batch; later at this place the same one."""
         fits = {"classes": are_classes, VALUES: are_values}.get(kind, are_zeros_and_ones)
-        usual = tensor_of(near[0].variables.get(self._labels_at.get(place, "")))
+        known = self._labels_at.get(place)
+        usual = tensor_of(near[0].variables.get(known or ""))
         if usual is not None and identity(usual) not in given and fits(usual, output):
             return usual
         for scope in near[:NEAR]:
@@ -261,8 +262,10 @@ class ScoreProbe(Probe):
                          if identity(value) not in given and fits(value, output)
                          and not (kind == VALUES and (
                              PREDICTED.search(name) or digest(value) in self._made))}
-                if self._labels_at.get(place) in found:
-                    return found[self._labels_at[place]]
+                if known is not None:
+                    if known in found:
+                        return found[known]
+                    continue  # another may be what was made of them, such as the error
                 alone = len(set(map(identity, found.values()))) == 1
                 # Many variables are values: the only one beside the call needs no such name.
                 if not alone or (kind == VALUES and (deep or scope is not near[0] or any(
@@ -277,7 +280,10 @@ class ScoreProbe(Probe):
         with torch.no_grad():
             parts = {name: value for name, value in taken_alike(near[0], output.shape[0])
                      if fits(value, output)}
-        return next(iter(parts.values())) if len(parts) == 1 else None
+        if len(parts) != 1:
+            return None
+        self._labels_at[place], value = next(iter(parts.items()))
+        return value
 
     # What the program holds -----------------------------------------------------------------------
     def _compare(self, held: _Evaluation, near: list[Scope]) -> None:
