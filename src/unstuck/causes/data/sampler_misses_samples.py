@@ -188,7 +188,7 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
                        "looked at", ("a run with --overhead 1",))
     return Present(
         strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
-            learned_little(view.outcome)) else 0.45,  # another training may want the rest
+            learned_little(view.outcome)) else 0.55,
         title=f"the sampler of batches is about all of {count(samples, 'sample')} and never draws "
         f"{number(left)} of them ({percent(left / samples)})",
         since_step=0, location=loader.batches or loader.location,
