@@ -16,6 +16,7 @@ from unstuck.judge.engine import diagnose
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.sequences import Mask
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import EMPTY_STEP
 
@@ -239,3 +240,32 @@ def test_memory_that_was_given_back_is_not_read(tmp_path: Path) -> None:
 
     assert not observable(freed)
     assert read_record(tmp_path / "r").steps == 3
+
+
+ODD_ATTENTION = """
+torch.manual_seed(0)
+x = torch.randn(64, 6, 8)
+y = torch.randint(0, 2, (64,))
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.o = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 1)
+    def forward(self, x):
+        scores = self.q(x) @ self.k(x).transpose(1, 2) / 3 + torch.ones(6, 6).triu(1)
+        part = scores[:, :3].softmax(-1) @ x
+        one = torch.softmax(self.o(x)[:, 0, 0], 0)
+        return self.o(part.mean(1)).squeeze(1) + one + self.q(x).mean(1).softmax(-1).sum(1)
+net = Net()
+optimizer = torch.optim.Adam(net.parameters())
+for _ in range(12):
+    loss = torch.relu(1 - (y == 1) * net(x)).mean()  # a product with booleans
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_odd_shapes_of_attention_and_labels_are_passed_over(tmp_path: Path) -> None:
+    record = record_of(ODD_ATTENTION, tmp_path)
+    assert not [odd for odd in record.oddities if odd.what == "watcher-failed"]
+    assert not record.facts(Mask)

@@ -24,16 +24,11 @@ def flags(attention: Any) -> torch.Tensor | None:
         Whether they are zeros and ones, both, and whether the ones lie above, or all but the ones
         below, the diagonal: three numbers that are 0 or 1. None if nothing is added that is known.
     """
-    if attention.name().startswith("ScaledDotProduct"):
-        mask = graph.saved(attention, "attn_mask")
-        if not is_plain(mask) or not mask.is_floating_point() or mask.numel() > ELEMENT_LIMIT:
-            return None
-        added = mask
-    else:
-        found = _added(attention)
-        if found is None:
-            return None
-        added = found
+    fused = attention.name().startswith("ScaledDotProduct")
+    added = graph.saved(attention, "attn_mask") if fused else _added(attention)
+    if not is_plain(added) or not added.is_floating_point() or added.ndim < 2 or (
+            added.numel() > ELEMENT_LIMIT):
+        return None
     ones, zeros = (added - 1).abs() < EXACT, added.abs() < EXACT
     known = (ones | zeros).all() & ones.any() & zeros.any()
     square = added.shape[-1] == added.shape[-2]
@@ -54,7 +49,7 @@ def _added(softmax: Any) -> torch.Tensor | None:
     scaled: list[tuple[str, Any]] = []
     for _ in range(NEAR):
         behind = graph.parents(node)
-        if len(behind) != 1 and node is not softmax:
+        if len(behind) != 1:
             return None
         node = behind[0]
         name = node.name()
@@ -64,7 +59,10 @@ def _added(softmax: Any) -> torch.Tensor | None:
                 ("batch1", "batch2") if name == "BaddbmmBackward0" else ("self", "mat2"))]
             if not adds or not all(map(is_plain, pair)):
                 return None
-            scores = torch.bmm(*pair).reshape(result.shape)
+            scores = torch.bmm(*pair)
+            if scores.numel() != result.numel():
+                return None
+            scores = scores.reshape(result.shape)
             for kind, by in reversed(scaled):
                 scores = scores / by if kind == "DivBackward0" else scores * by
             left = result.clamp_min(torch.finfo(result.dtype).tiny).log() - scores

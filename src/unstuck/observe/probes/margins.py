@@ -47,7 +47,7 @@ def margin(chain: list[Any]) -> tuple[str, Any, torch.Tensor] | None:
     kind = _KINDS.get(names[1:] if names[:1] == ("NegBackward0",) else names)
     labels = graph.factor(nodes[at])
     if kind is None or (kind == HINGE and not shifts) or not is_plain(labels) or (
-        not observable(labels) or labels.numel() > ELEMENT_LIMIT
+        not observable(labels) or labels.dtype is torch.bool or labels.numel() > ELEMENT_LIMIT
         or tuple(labels.shape) != graph.shape(nodes[at])
     ):
         return None

@@ -49,7 +49,7 @@ class RewrittenProbe(Probe):
         self._given = None
         given = next(iter(tensors_in(*args)), None) if self._moment.learns else None
         if given is not None and not given.requires_grad and given.is_floating_point() and (
-                observable(given)):
+                observable(given) and not given.is_inference()):
             with torch.no_grad():
                 self._given = _Given(
                     weakref.ref(given), given._version, mark(given), self._sites.here())
