@@ -57,9 +57,6 @@ def _detect(view: View) -> Verdict:
     draw = next(iter(view.record.facts(Draw)), None)
     if draw is not None:
         return _drawn(draw)
-    idle = next((each for each in view.record.facts(Ungiven) if _is_never_given(view, each)), None)
-    if idle is not None:
-        return _never_given(view, idle)
     early = view.record.facts(StepRead)
     # A step that is the same in every sample leaves nothing to tell them by, which says more.
     if early and not succeeded(view.outcome) and collapse_of(view.record) is None:
@@ -74,6 +71,9 @@ def _detect(view: View) -> Verdict:
     if flat is not None:
         return _behind_a_step(view, flat)
     cuts = [(cut, lost) for cut in view.record.facts(Cut) if (lost := _lost(view, cut))]
+    idle = next((each for each in view.record.facts(Ungiven) if _is_never_given(view, each)), None)
+    if not cuts and idle is not None:
+        return _never_given(view, idle)
     lone = _never_reached(view)
     if not cuts and lone:
         return _of_no_graph(view, lone)
