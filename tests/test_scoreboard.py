@@ -163,6 +163,7 @@ def test_what_has_been_run_is_not_run_again(cache: Path) -> None:
     assert Runs(cache).run(program).trouble == "", "what could not be run is tried again"
 
 
+@pytest.mark.slow
 def test_the_whole(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = sample_of("step-never-called", "autoencoder")
     page, figures = tmp_path / "page.md", tmp_path / "figures.json"

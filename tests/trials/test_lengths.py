@@ -229,6 +229,7 @@ for step in range({STEPS}):
 '''
 
 
+@pytest.mark.slow
 @linux
 def test_what_fails_late_is_tried_from_a_state_that_the_run_kept(
     laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,7 @@ print(f"loss {abs(loss.item()):.3f}")
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
 def test_two_faults_are_repaired_one_after_the_other(
     laboratory: Laboratory, tmp_path: Path
