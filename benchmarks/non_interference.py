@@ -160,8 +160,7 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
             pass
         except Exception as error:  # part of what the program does
             failure = f"{type(error).__name__}: {error}"
-            frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-            left.update(_variables(frames, str(file)))
+            left.update(_variables(traceback.walk_tb(error.__traceback__), str(file)))
     parts = {"exception": failure, "random": _digest(repr(random.getstate()).encode()),
              "torch's random state": _tensor(torch.get_rng_state()),
              "numpy's random state": _digest(repr(np.random.get_state()).encode())}
@@ -195,18 +194,17 @@ def _end_after(steps: int, file: str, left: dict[str, str]) -> None:
         nonlocal done
         done += 1
         if done == steps:
-            frames = (frame for frame, _ in traceback.walk_stack(sys._getframe()))
-            left.update(_variables(frames, file))
+            left.update(_variables(traceback.walk_stack(sys._getframe()), file))
         if done >= steps:
             raise Enough
 
     register_optimizer_step_post_hook(count)
 
 
-def _variables(frames: Iterable[FrameType], file: str) -> Iterator[tuple[str, str]]:
+def _variables(frames: Iterable[tuple[FrameType, int]], file: str) -> Iterator[tuple[str, str]]:
     """The variables of a file's functions among the frames, as parts."""
     seen: dict[int, Any] = {}
-    for frame in frames:
+    for frame, _ in frames:
         if frame.f_code.co_filename == file:
             for name, value in frame.f_locals.items():
                 if not name.startswith("__"):

@@ -50,10 +50,12 @@ class Place:
         """The largest difference between samples at the last looks."""
         return float(np.max(self.series.values[-LOOKS:]))
 
-    @property
-    def usual(self) -> float:
-        """The median difference between samples."""
-        return float(np.median(self.series.values))
+    def difference(self, from_start: bool) -> float:
+        """How much samples differ: at most at the last looks, or usually if it is so `from_start`.
+
+        Weights that get no gradient may shrink, so later on more is the same than what began it.
+        """
+        return float(np.median(self.series.values)) if from_start else self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,6 @@ class Collapse:
     since: int
     from_start: bool
     bar: float
-
-    def difference(self, place: Place) -> float:
-        """How much samples differ at a place, for most of the time that they do not at the end."""
-        return place.usual if self.from_start else place.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +171,7 @@ def _collapse(spreads: Spreads, bar: float) -> Collapse | None:
     steps, values = output.series.steps, output.series.values
     other = np.flatnonzero(~(values <= bar))
     since = int(other[-1]) + 1 if len(other) else 0
-    # Weights that get no gradient may shrink, so later on more is the same than what began it.
-    differ = [i for i, place in enumerate(spreads.places)
-              if (place.most if since else place.usual) > bar]
+    differ = [i for i, place in enumerate(spreads.places) if place.difference(since == 0) > bar]
     last = differ[-1] if differ else -1
     return Collapse(
         spreads.model, output, spreads.places[last + 1],

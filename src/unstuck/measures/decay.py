@@ -122,12 +122,12 @@ def cost_of_decay(view: View, optimizer: Optimizer | None) -> float:
     0 for others, if the run learned well all the same, or if it is not known.
     """
     loss, skill = train_loss_at_the_end(view), view.outcome.skill
+    if optimizer is None or skill is None or skill >= GOOD_SKILL:
+        return 0.0
     settled = view.outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
-    if optimizer is not None and skill is not None and skill < GOOD_SKILL and settled and (
-            forgets(view, optimizer)):
+    if settled and forgets(view, optimizer):
         return math.inf
-    if optimizer is None or not shrinks(optimizer) or not view.has(WEIGHT_NORM) or (
-            not loss > 0 or skill is None or skill >= GOOD_SKILL):
+    if not shrinks(optimizer) or not view.has(WEIGHT_NORM) or not loss > 0:
         return 0.0
     shapes = {name: p.shape for name, p in view.record.parameters().items()}
     sizes = [float(series.finite.values[-1]) for name, series in view[WEIGHT_NORM].items()

@@ -26,8 +26,8 @@ def _detect(view: View) -> Verdict:
     found = [fact for fact in view.record.facts(RepeatedLayer) if not fact.intended and (
         fact.idle or fact.holder_kind != "ModuleDict" or fact.how in _IN_ONE_GO)]
     if not found:
-        return Absent("the program says by its names or comments that the repeated layers are "
-                      "shared on purpose")
+        return Absent("the repeated layers are shared on purpose: names or comments say so, or a "
+                      "dictionary holds them under names of their own")
     return _present(view, max(found, key=lambda fact: (_strength(fact), _saved(fact))))
 
 

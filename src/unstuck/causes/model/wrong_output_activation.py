@@ -91,17 +91,17 @@ NAMES = {
     "Abs": ("an absolute value", "0 and above"), "LogSigmoid": ("a logsigmoid", "0 and below"),
     "LogSoftmax": ("a log_softmax", "0 and below"), "Hardtanh": ("a hardtanh", "its two bounds"),
     "Clamp": ("a clamp", "its two bounds"),
-    "Stack": ("a recurrent layer", "-1 to 1"),
-    "MkldnnRnnLayer": ("a recurrent layer", "-1 to 1"),
 }
-RECURRENT = ("Stack", "MkldnnRnnLayer")
+RECURRENT = dict.fromkeys(("Stack", "MkldnnRnnLayer"), ("a recurrent layer", "-1 to 1"))
+BOUNDED = NAMES | RECURRENT
 
 
 def _operation(loss: Loss) -> str | None:
     """The activation that made the loss's input, as autograd calls it."""
     stems = [operation.split("Backward")[0] for operation in loss.input_operations]
     if loss.hand_written:  # its chain begins with the loss itself
-        return next((s for s in stems if s in NAMES and s != "Abs"), None)
+        return next((s for names in (NAMES, RECURRENT) for s in stems if s in names and s != "Abs"),
+                    None)
     return next(iter(stems), None)
 
 
@@ -149,7 +149,7 @@ def _target_range(view: View, loss: Loss) -> str:
 
 
 def _present(view: View, loss: Loss, share: float, floor: float) -> Present:
-    kind, reach = NAMES.get(_operation(loss) or "", ("an activation", "a limited range"))
+    kind, reach = BOUNDED.get(_operation(loss) or "", ("an activation", "a limited range"))
     layer = view.record.layers().get(loss.input_layer or "")
     series = view[UNREACHABLE_SHARE][loss.name].finite
     evidence = [Evidence(
@@ -237,7 +237,7 @@ def _cramped(view: View, loss: Loss) -> Present | None:
     kind = _operation(loss) or ""
     layer = view.record.layers().get(loss.input_layer or "")
     larger = f"make the outputs {number(factor)} times as large"
-    remedies = _remedies(loss, layer, NAMES[kind][0]) if kind in NAMES else (
+    remedies = _remedies(loss, layer, BOUNDED[kind][0]) if kind in BOUNDED else (
         loss_form(f"F.cross_entropy({number(factor)} * outputs, labels)", larger,
                   LossArgument(loss.location, "input", f"{number(factor)} * {{}}", larger)),)
     return Present(
@@ -246,7 +246,7 @@ def _cramped(view: View, loss: Loss) -> Present | None:
         f"times as large, they would bring it from {number(ends_at)} to "
         f"{number(scaled * ends_at)}",
         since_step=0,
-        location=made_at(view.record, loss) if kind in NAMES else loss.location,
+        location=made_at(view.record, loss) if kind in BOUNDED else loss.location,
         label="receives scores that cannot grow",
         evidence=(
             Evidence(LARGEST_SCORE.name, "", (step,), (largest,), 1.0,

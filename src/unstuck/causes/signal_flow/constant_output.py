@@ -116,8 +116,8 @@ def _present(view: View, found: Collapse) -> Verdict:
         where = f"what differs is lost behind {called(before.layer)}, the last layer"
     else:
         where = f"what differs is lost in {called(place.layer)}"
-    gradual = before is not None and not found.difference(before) > (
-        view.limit(AT_ONCE) * found.difference(place))
+    gradual = before is not None and not before.difference(found.from_start) > (
+        view.limit(AT_ONCE) * place.difference(found.from_start))
     # Of a single value a normalisation leaves nothing, whatever comes before or behind it.
     alone = layer is not None and layer.role is LayerRole.NORMALISATION and found.from_start
     return Present(
@@ -131,7 +131,8 @@ def _present(view: View, found: Collapse) -> Verdict:
             _evidence(output, found.bar, "the outputs for different samples differ by "
                       f"{percent(output.most)} of their size at the end (healthy: 10 % and more)"),
             *(_evidence(each, found.bar, f"the {'inputs' if each.reads else 'outputs'} of "
-                        f"{called(each.layer)} differ by {percent(found.difference(each))}")
+                        f"{called(each.layer)} differ by "
+                        f"{percent(each.difference(found.from_start))}")
               for each in (before, place) if each is not None and each is not output),
         ),
         remedies=_remedies(view, found, layer),

@@ -215,7 +215,7 @@ class FlowProbe(Probe):
             if parents and not _is_linear(node, parents):
                 curved.add(node)
                 continue
-            if not self._straight and is_straight(node):
+            if not self._straight and _is_straight(node):
                 line = self._finite.line_of(node)
                 self._straight = line is not None  # not known at the first step
                 self._writer.fact(Straight(self._sites.operation(
@@ -285,7 +285,7 @@ def _twins(matrix: torch.Tensor) -> torch.Tensor | None:
 def _is_linear(node: Any, parents: list[Any]) -> bool:
     """Whether a node's output is a linear function of what it got from the graph."""
     name = node.name()
-    if name in graph.RESHAPES or name in _LINEAR or is_straight(node):
+    if name in graph.RESHAPES or name in _LINEAR or _is_straight(node):
         return True
     if name in _OPERANDS or name in ("MulBackward0", "DivBackward0"):
         if name == "DivBackward0" and len(node.next_functions) > 1 and (
@@ -299,7 +299,7 @@ def _is_linear(node: Any, parents: list[Any]) -> bool:
     return False
 
 
-def is_straight(node: Any) -> bool:
+def _is_straight(node: Any) -> bool:
     """Whether a node is an activation whose two slopes are the same, so that it bends nothing."""
     return bool(
         node.name() == "LeakyReluBackward0" and graph.saved(node, "negative_slope") == 1)

@@ -116,10 +116,10 @@ def output_range(node: Any) -> tuple[float, float] | None:
         low, high = (graph.saved(chain[0], bound) for bound in bounds)
         return (float(low) if isinstance(low, int | float) else -math.inf,
                 float(high) if isinstance(high, int | float) else math.inf)
-    return (-1.0, 1.0) if is_recurrent(chain[0]) else _RANGES.get(name)
+    return (-1.0, 1.0) if _is_recurrent(chain[0]) else _RANGES.get(name)
 
 
-def is_recurrent(node: Any) -> bool:
+def _is_recurrent(node: Any) -> bool:
     """Whether a node stacks or is the output of a recurrent layer that ends in a tanh: of a plain
     one, of an LSTM, its gate times a tanh, or of a GRU, a mean of the last output and a tanh.
     """
