@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from unstuck.measures.basics import last, measured, train_loss_at_the_end
 from unstuck.measures.labels import interval
+from unstuck.measures.recall import Group, group, lowest_ranking, reads_its_classes
 from unstuck.measures.samples import labelled
 from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
@@ -17,8 +17,8 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import ClassWeights, Edit, LossForm, Remedy, Safety, literal
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.samples import (
@@ -27,6 +27,9 @@ from unstuck.schema.signals.samples import (
     CLASS_SAMPLES,
     CLASS_SEPARABILITY,
     CLASSES_JUDGED,
+    DENSE_CLASS_COUNT,
+    DENSE_CLASS_RANKING,
+    DENSE_CLASS_RECALL,
     HELD_OUT_CLASS_RANKING,
     HELD_OUT_CLASS_RECALL,
     HELD_OUT_CLASSES_JUDGED,
@@ -99,42 +102,41 @@ SHOWN = Threshold(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Classes taken together: their samples and the share that was found."""
-
-    samples: float
-    recall: float
-
-    @property
-    def most(self) -> float:
-        return interval(self.recall, self.samples)[1]
+_KEPT = (CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL, CLASS_RANKING)
+_HELD_OUT = (HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASSES_JUDGED, HELD_OUT_CLASS_RECALL,
+             HELD_OUT_CLASS_RANKING)
+_DENSE = (DENSE_CLASS_COUNT, DENSE_CLASS_COUNT, DENSE_CLASS_RECALL, DENSE_CLASS_RANKING)
 
 
-def _group(names: list[str], judged: dict[str, float], recall: dict[str, float]) -> _Group:
-    counted = {n: judged[n] for n in names if n in recall and judged.get(n, 0) > 0}
-    total = sum(counted.values())
-    if not total:
-        return _Group(0.0, math.nan)
-    return _Group(total, sum(recall[n] * k for n, k in counted.items()) / total)
+_UNITS = {CLASS_SAMPLES: "kept sample", DENSE_CLASS_COUNT: "label"}
 
 
 def _detect(view: View) -> Verdict:
     train = labelled(view)
+    if isinstance(train, Absent) and view.has(DENSE_CLASS_RECALL):
+        return _compared(view, _DENSE, True)
     if not isinstance(train, Kept):
         return train
     if train.targets != "classes":
         return Absent("the targets are numbers, not classes")
-    if not all(view.has(s) for s in (CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL)):
+    if not all(view.has(s) for s in _KEPT[:3]):
         return Unknown("the network's predictions for each class are not known",
                        ("a loss that receives logits or probabilities for at most 100 classes",))
-    counts = {n: k for n, k in last(view[CLASS_SAMPLES]).items() if k > 0}
+    return _compared(view, _KEPT, train.discrete)
+
+
+def _compared(view: View, signals: tuple[PlaceSignal, ...], discrete: bool) -> Verdict:
+    """By how many labels of each class there are, how many of them were judged, which share of
+    these was found, and how they are ranked."""
+    dense = signals is _DENSE
+    counts = {n: k for n, k in last(view[signals[0]]).items() if k > 0}
     if len(counts) < 2:
-        return Unknown("all kept samples belong to one class", ("samples of several classes",))
+        return Unknown("all labels seen are of one class", ("samples of several classes",))
     most = max(counts.values())
-    judged, recall = last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL])
+    judged, recall = last(view[signals[1]]), last(view[signals[2]])
     held_out = (last(view[HELD_OUT_CLASSES_JUDGED]), last(view[HELD_OUT_CLASS_RECALL])) if (
-        view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else ({}, {})
+        not dense and view.has(HELD_OUT_CLASSES_JUDGED) and view.has(HELD_OUT_CLASS_RECALL)) else (
+            {}, {})
     total = sum(counts.values())
     surely = interval(most / total, total)[0] * 2 / view.limit(RATIO)
     # Among few samples, one class is four times as frequent as another by chance.
@@ -148,39 +150,39 @@ def _detect(view: View) -> Verdict:
         return Absent("all classes are about equally frequent" if ratio < 1.1 else
                       f"no class is rare enough (the largest has {times(ratio)} the samples of the "
                       "smallest)")
-    if train.discrete and _reads_its_classes(view):
+    if discrete and reads_its_classes(view):
         return Absent("the classes are the tokens that the network reads, and some tokens are rare "
                       "by nature")
     frequent = [n for n in counts if n not in rare]
-    shown = _outside(view, counts, rare, frequent, held_out)
-    if shown is not None:
-        return shown
-    where, signals = "training", (CLASS_RECALL, CLASS_RANKING)
+    lost_outside = None if dense else _outside(view, counts, rare, frequent, held_out)
+    if lost_outside is not None:
+        return lost_outside
+    where = "training"
     if _tells(view, rare, held_out) and (
-        _group(rare, *held_out).samples > _group(rare, judged, recall).samples
+        group(rare, *held_out).samples > group(rare, judged, recall).samples
     ):  # of a very rare class, training meets few samples late in a run
-        where, signals = "held-out", (HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING)
+        where, signals = "held-out", _HELD_OUT
         judged, recall = held_out
-    common = _group(frequent, judged, recall)
+    common = group(frequent, judged, recall)
     if not common.samples:
         return Unknown("no kept sample of a frequent class was seen again late in the run",
                        ("a run of several epochs",))
-    found = _group(rare, judged, recall)
-    ranking = last(view[signals[1]]) if view.has(signals[1]) else {}
-    clear = _ranking(ranking, rare, found.samples) >= view.limit(RANKED)
+    found = group(rare, judged, recall)
+    ranking = last(view[signals[3]]) if view.has(signals[3]) else {}
+    clear = lowest_ranking(ranking, rare, found.samples) >= view.limit(RANKED)
     limit = view.limit(HALF_LOST if clear else LOST)
     missed = [n for n in rare if n in recall and not recall[n] > limit]
-    lost, outside = _group(missed, judged, recall), _group(missed, *held_out)
+    lost, outside = group(missed, judged, recall), group(missed, *held_out)
     if found.samples and not missed:
         return Absent(f"the network finds the rare classes too (recall {percent(found.recall)})")
     if not lost.samples or not lost.most <= limit:
         return Unknown("too few predictions for rare classes were seen late in the run "
                        f"({number(round(lost.samples))})", ("more samples of the rare classes",))
-    each = samples_per_step(view)
-    seen = math.inf if each is None else each * view.record.steps * (
+    each = None if dense else samples_per_step(view)
+    shown = math.inf if each is None else each * view.record.steps * (
         sum(counts.get(n, 0.0) for n in missed) / total / len(missed))
-    if seen < view.limit(SHOWN):
-        return Unknown(f"the network was shown only {count(round(seen), 'sample')} of each rare "
+    if shown < view.limit(SHOWN):
+        return Unknown(f"the network was shown only {count(round(shown), 'sample')} of each rare "
                        "class that it misses", ("a longer run",))
     if not common.recall >= view.limit(KNOWN):
         return Unknown("the network has not learned the frequent classes either (recall "
@@ -193,24 +195,26 @@ def _detect(view: View) -> Verdict:
                        ("a run with --overhead 1",))
     separability = last(view[CLASS_SEPARABILITY]) if view.has(CLASS_SEPARABILITY) else {}
     ranked, separable = (
-        _ranking(areas, missed, lost.samples) for areas in (ranking, separability))
+        lowest_ranking(areas, missed, lost.samples) for areas in (ranking, separability))
     if not ranked >= view.limit(DISTINCT) and not (
         separable >= view.limit(DISTINCT) and len(counts) - len(rare) > 1
     ):
         return Unknown("neither the network nor a baseline model is known to distinguish the rare "
                        "classes from the others", ("a trial run with class weights",))
     worst = min(missed, key=lambda n: (counts[n], n))
+    seen = "time steps or pixels" if dense else f"{where} samples"
     evidence = [measured(
-        view, signals[0], worst, limit,
-        f"late in the run the network misses most {where} samples of {_said(missed)} (recall "
-        f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
+        view, signals[2], worst, limit,
+        f"late in the run the network misses most {seen} of {_said(missed)} (recall "
+        f"{percent(lost.recall)} on {_samples(lost, dense)}; frequent classes: "
+        f"{percent(common.recall)})",
     )]
     if where == "training" and outside.samples and worst in view[HELD_OUT_CLASS_RECALL]:
         evidence.append(measured(
             view, HELD_OUT_CLASS_RECALL, worst, limit,
             f"it misses them in held-out data, too (recall {percent(outside.recall)} on "
             f"{_samples(outside)})"))
-    return _present(view, counts, missed, evidence,
+    return _present(view, signals[0], counts, missed, evidence,
                     0.85 if ranked >= view.limit(DISTINCT) else 0.75,
                     f"the recall is only {percent(lost.recall)}", percent(common.recall))
 
@@ -227,16 +231,7 @@ def _tells(
     view: View, rare: list[str], judged_recall: tuple[dict[str, float], dict[str, float]]
 ) -> bool:
     """Whether enough samples of rare classes were judged to call them missed, if all were."""
-    return interval(0.0, _group(rare, *judged_recall).samples)[1] <= view.limit(LOST)
-
-
-def _reads_its_classes(view: View) -> bool:
-    """Whether the network has a vector for each class: it predicts tokens from tokens."""
-    classes = {loss.input_shape[1] for loss in view.record.facts(Loss) if len(loss.input_shape) > 1}
-    layers = view.record.layers()
-    return any(
-        p.shape[0] in classes for p in view.record.parameters().values() if len(p.shape) == 2
-        and p.layer in layers and layers[p.layer].role is LayerRole.EMBEDDING)
+    return interval(0.0, group(rare, *judged_recall).samples)[1] <= view.limit(LOST)
 
 
 def _outside(
@@ -246,16 +241,16 @@ def _outside(
     """Rare classes that held-out samples show to be lost, even if training memorised them."""
     judged, recall = held_out
     missed = [n for n in rare if n in recall]
-    if not _group(missed, judged, recall).most <= view.limit(OUTSIDE):
+    if not group(missed, judged, recall).most <= view.limit(OUTSIDE):
         missed = [n for n in missed
                   if interval(recall[n], judged.get(n, 0.0))[1] <= view.limit(OUTSIDE)]
-    lost, common = _group(missed, judged, recall), _group(frequent, judged, recall)
-    ranked = _ranking(
+    lost, common = group(missed, judged, recall), group(frequent, judged, recall)
+    ranked = lowest_ranking(
         last(view[HELD_OUT_CLASS_RANKING]) if view.has(HELD_OUT_CLASS_RANKING) else {},
         missed, lost.samples)
     dependence = last(view[LABEL_DEPENDENCE]) if view.has(LABEL_DEPENDENCE) else {}
     # Outcomes that are rare by nature are missed as often in training, and are as rare outside.
-    memorised = _group(missed, last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL]))
+    memorised = group(missed, last(view[CLASSES_JUDGED]), last(view[CLASS_RECALL]))
     here = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
     there = sum(judged.get(n, 0.0) for n in missed) / max(sum(judged.values()), 1.0)
     if not memorised.recall >= view.limit(KNOWN) and not there >= view.limit(OFTENER) * here:
@@ -271,7 +266,7 @@ def _outside(
         f"late in the run the network misses many held-out samples of {_said(missed)} (recall "
         f"{percent(lost.recall)} on {_samples(lost)}; frequent classes: {percent(common.recall)})",
     )]
-    return _present(view, counts, missed, evidence, 0.8,
+    return _present(view, CLASS_SAMPLES, counts, missed, evidence, 0.8,
                     f"the held-out recall is only {percent(lost.recall)}", percent(common.recall))
 
 
@@ -279,22 +274,13 @@ def _said(names: list[str]) -> str:
     return f"{'class' if len(names) == 1 else 'classes'} {joined(names)}"
 
 
-def _samples(group: _Group) -> str:
-    return count(round(group.samples), "sample")
-
-
-def _ranking(ranking: dict[str, float], names: list[str], samples: float) -> float:
-    """The lower end of the interval of the mean area under the curve."""
-    areas = [ranking[n] for n in names if n in ranking]
-    if not areas or not samples:
-        return math.nan
-    mean = sum(areas) / len(areas)
-    return mean - 2 * math.sqrt(max(mean * (1 - mean), 0.0) / samples)
+def _samples(group: Group, dense: bool = False) -> str:
+    return count(round(group.samples), "label" if dense else "sample")
 
 
 def _present(
-    view: View, counts: dict[str, float], missed: list[str], evidence: list[Evidence],
-    strength: float, lost: str, common: str,
+    view: View, counted: PlaceSignal, counts: dict[str, float], missed: list[str],
+    evidence: list[Evidence], strength: float, lost: str, common: str,
 ) -> Present:
     share = sum(counts.get(n, 0.0) for n in missed) / sum(counts.values())
     loss = _loss(view)
@@ -302,9 +288,9 @@ def _present(
     if known:
         worst = min(known, key=lambda n: (counts[n], n))
         evidence.append(measured(
-            view, CLASS_SAMPLES, worst, max(counts.values()) / view.limit(RATIO),
+            view, counted, worst, max(counts.values()) / view.limit(RATIO),
             f"class {worst} is rare in the training data ({number(round(counts[worst]))} of "
-            f"{count(round(sum(counts.values())), 'kept sample')}; the largest class has "
+            f"{count(round(sum(counts.values())), _UNITS[counted])}; the largest class has "
             f"{number(round(max(counts.values())))})"))
     return Present(
         strength=strength,
@@ -314,7 +300,7 @@ def _present(
         location=(loss.built or loss.location) if loss is not None else None,
         label="this loss weighs all samples equally, so rare classes hardly count",
         evidence=tuple(evidence),
-        remedies=_remedies(counts, loss),
+        remedies=_remedies(counts, loss)[:1 if counted is DENSE_CLASS_COUNT else 2],
     )
 
 
@@ -375,7 +361,8 @@ CAUSE = Cause(
         "classes above others. unstuck also reports a rare class that is missed in held-out data "
         "although training memorised it, or although it is far more frequent there. In that case "
         "the network must rank it above others, or the held-out labels must clearly depend on "
-        "their inputs.",
+        "their inputs. A network that answers for each pixel or time step is judged by the last "
+        "training batches.",
         limitations=f"At most {LIMITS.kept_samples:,} training samples are kept, "
         "so classes rarer than one in 200 are seldom judged. "
         "If nothing distinguishes a rare class from the others, only a trial "
@@ -390,7 +377,8 @@ CAUSE = Cause(
     uses=(
         CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL, HELD_OUT_CLASSES_JUDGED,
         HELD_OUT_CLASS_RECALL, HELD_OUT_CLASS_RANKING, CLASS_RANKING, CLASS_SEPARABILITY,
-        LABEL_DEPENDENCE, BATCH_SIZE, TRAIN_LOSS),
+        DENSE_CLASS_COUNT, DENSE_CLASS_RECALL, DENSE_CLASS_RANKING, LABEL_DEPENDENCE, BATCH_SIZE,
+        TRAIN_LOSS),
     thresholds=(RATIO, LOST, HALF_LOST, RANKED, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE,
                 SHOWN),
     shows=Effect.CLASSES_RARE,

@@ -1,4 +1,4 @@
-"""How much neighbours in a picture differ, as it is given and if read with channels last."""
+"""How much neighbours in pictures and series differ, as given and if read with channels last."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from unstuck.schema.signals.inputs import (
     CHANNEL_COMB,
     CHANNELS_LAST_ROUGHNESS,
     PICTURE_ROUGHNESS,
+    SERIES_ROUGHNESS,
+    STEPS_FIRST_ROUGHNESS,
 )
 
 ELEMENT_LIMIT = 300_000  # elements of a batch that are compared
@@ -18,19 +20,27 @@ SMALLEST = 8  # pixels of a side below which borders outweigh neighbours
 
 COMB_LIMIT = 100_000  # elements of a batch that are compared at each distance
 
-SIGNALS = (PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS, CHANNEL_COMB)
+PICTURES = (PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS, CHANNEL_COMB)
+SERIES = (SERIES_ROUGHNESS, STEPS_FIRST_ROUGHNESS)
+SIGNALS = PICTURES + SERIES
 
 
 class Channels:
-    """Holds three numbers on the device from the first convolution's call to the step's end."""
+    """Holds a few numbers on the device from the first convolution's call to the step's end."""
 
     def __init__(self) -> None:
         self._roughness: list[torch.Tensor] = []
+        self._series: list[torch.Tensor] = []
 
-    def add(self, pictures: torch.Tensor) -> None:
-        """Takes in a batch of shape (samples, channels, height, width); others are passed by."""
-        if pictures.ndim != 4 or self._roughness:
-            return
+    def add(self, given: torch.Tensor) -> None:
+        """Takes in a batch of shape (samples, channels, height, width) or (samples, channels,
+        steps); others are passed by."""
+        if given.ndim == 4 and not self._roughness:
+            self._pictures(given)
+        elif given.ndim == 3 and not self._series:
+            self._steps(given)
+
+    def _pictures(self, pictures: torch.Tensor) -> None:
         _, channels, height, width = pictures.shape
         side = min(height, width)
         # With more channels than pixels along a side it is a map of features, not a picture.
@@ -56,11 +66,30 @@ class Channels:
             self._roughness.append(torch.minimum(
                 _comb(few, channels), _comb(few.flatten(2), width * channels)))
 
+    def _steps(self, series: torch.Tensor) -> None:
+        _, channels, steps = series.shape
+        if not 2 <= channels <= steps or steps < SMALLEST or channels * steps > PIECE:
+            return
+        count = max(1, ELEMENT_LIMIT // (channels * steps))
+        given = series.detach()[:count].float()
+        twice = 2 * given.var((1, 2), correction=0)
+        now = torch.minimum(*(given.diff(dim=axis).square().mean((1, 2)) for axis in (1, 2)))
+        flat = given.flatten(1)
+        then = (flat[:, channels:] - flat[:, :-channels]).square()
+        # Neighbours of the other reading of which one is the end of a channel as given and one is
+        # the beginning of the next: in series that are in order these have nothing in common.
+        near = torch.arange(1, channels + 1, device=flat.device)
+        seams = then[:, (near[:-1, None] * steps - near).flatten()]
+        now, whole, there = (
+            (each / twice).nanmean() for each in (now, then.mean(1), seams.mean(1)))
+        self._series = [now, torch.maximum(whole, there)]
+
     def flush(self, later: Later, step: int) -> None:
         """Writes what was met in a sampled step."""
-        for signal, value in zip(SIGNALS, self._roughness, strict=False):
+        for signal, value in [*zip(PICTURES, self._roughness, strict=False),
+                              *zip(SERIES, self._series, strict=False)]:
             later.row(signal, step, value)
-        self._roughness = []
+        self._roughness, self._series = [], []
 
 
 def _change(pictures: torch.Tensor, axis: int) -> torch.Tensor:

@@ -48,7 +48,7 @@ def write_recall(role: str, classes: Classes, writer: RecordWriter, step: int) -
     writer.sample(CLASSES_JUDGED if train else HELD_OUT_CLASSES_JUDGED, step, _places(judged))
     writer.sample(CLASS_RECALL if train else HELD_OUT_CLASS_RECALL, step, _places(recall))
     writer.sample(CLASS_RANKING if train else HELD_OUT_CLASS_RANKING, step,
-                  _rankings(log_softmax(scores), labels))
+                  rankings(log_softmax(scores), labels))
 
 
 def write_separability(
@@ -57,11 +57,11 @@ def write_separability(
     """Writes how well the best baseline model, and a linear one, separate each class from others.
     """
     if classes.count <= MOST_CLASSES:
-        writer.sample(CLASS_SEPARABILITY, step, _rankings(scores, classes.labels))
-        writer.sample(LINEAR_SEPARABILITY, step, _rankings(linear, classes.labels))
+        writer.sample(CLASS_SEPARABILITY, step, rankings(scores, classes.labels))
+        writer.sample(LINEAR_SEPARABILITY, step, rankings(linear, classes.labels))
 
 
-def _rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
+def rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
     """The area under the ROC curve of each class: chance is 0.5. Rank sum, ties averaged."""
     found = {}
     for kind in range(scores.shape[1]):

@@ -60,32 +60,35 @@ def _swapped(node: ast.expr) -> ast.expr | None:
 
 
 def write_move_channels(edit: MoveChannels, record: Record, index: Index) -> list[Patch]:
-    """The reshape to these images, or to one, gets its axes in the order of the numbers."""
-    channels, height, width = edit.shape
+    """The reshape to these images or series gets its axes in the order of the numbers."""
     found = _shaping(edit, index)
     tensor = _reshaped(found)
-    one = len(_asked(found.call)) == 3  # a sample
-    before = ", ".join([*([] if one else ["-1"]), *map(str, (height, width, channels))])
-    # An array of numpy has no permute; two swaps do the same to both kinds.
+    one = len(_asked(found.call)) == len(edit.shape)  # a sample
+    channels, *rest = edit.shape
+    before = ", ".join([*([] if one else ["-1"]), *map(str, (*rest, channels))])
+    axes = range(len(edit.shape)) if one else range(1, len(edit.shape) + 1)
+    # An array of numpy has no permute; swaps do the same to both kinds.
     if _is_tensor(index, found):
-        turned = ".permute(2, 0, 1)" if one else ".permute(0, 3, 1, 2)"
+        order = (*range(axes[0]), axes[-1], *axes[:-1])
+        turned = f".permute({', '.join(map(str, order))})"
     else:
-        turned = ".swapaxes(0, 2).swapaxes(1, 2)" if one else ".swapaxes(1, 3).swapaxes(2, 3)"
+        turned = "".join(f".swapaxes({k}, {axes[-1]})" for k in axes[:-1])
     return [Patch(edit, _in_its_place(found, tensor, f".reshape({before}){turned}"), Form.DATA)]
 
 
 def _shaping(edit: MoveChannels, index: Index) -> Found:
-    """The reshape that images pass through last, else the only one in the text to their shape."""
+    """The reshape that they pass through last, else the only one in the text to their shape."""
     if edit.at is not None:
         last = index.at(edit.at, "the reshape")
         if isinstance(last.node, ast.Call) and names.called(last.call) in _RESHAPING and (
-                len(_asked(last.call)) in (3, 4)):
+                len(_asked(last.call)) in (len(edit.shape), len(edit.shape) + 1)):
             return last
     calls = [Found(source, call) for name in _RESHAPING for source, call in index.calls(name)
              if _ends_with(Found(source, call), edit.shape, index)]
     if len(calls) != 1:
-        raise Refused(Reason.UNKNOWN_FORM, "No single view or reshape in the text makes images of "
-                      "{} × {} × {}.".format(*edit.shape))
+        raise Refused(Reason.UNKNOWN_FORM, "No single view or reshape in the text makes {} of "
+                      "{}.".format("series" if len(edit.shape) == 2 else "images",
+                                   " × ".join(map(str, edit.shape))))
     return calls[0]
 
 
@@ -100,8 +103,8 @@ def _asked(call: ast.Call) -> list[ast.expr]:
 def _ends_with(found: Found, shape: tuple[int, ...], index: Index) -> bool:
     """Whether a call asks for a sample or a batch of this shape, with numbers that are known."""
     given = _asked(found.call)
-    return len(given) in (3, 4) and [
-        _number(index, found.source, size) for size in given[-3:]] == [*shape]
+    return len(given) in (len(shape), len(shape) + 1) and [
+        _number(index, found.source, size) for size in given[-len(shape):]] == [*shape]
 
 
 def _number(index: Index, source: Source, node: ast.expr) -> int | None:

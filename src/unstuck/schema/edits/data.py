@@ -255,18 +255,21 @@ class SwapAxes(Edit):
 
 @dataclass(frozen=True, slots=True)
 class MoveChannels(Edit):
-    """Move the channels of images to the front, in place of a reshape to channels first.
+    """Move the channels to the front, in place of a reshape to channels first.
 
-    `at` is the last place where the images get a shape, if it is known.
+    `at` is the last place where the images or series get a shape, if it is known.
     """
 
-    shape: tuple[int, int, int]  # channels, height, width
+    shape: tuple[int, ...]  # channels, height, width; or channels, steps
     at: SourceLocation | None = None
 
     def words(self) -> str:
-        return "move the channels to the front instead of reshaping the images"
+        return "move the channels to the front instead of reshaping the " + (
+            "series" if len(self.shape) == 2 else "images")
 
     def code(self) -> str:
+        if len(self.shape) == 2:
+            return "x = x.permute(0, 2, 1)  # from (N, T, C), in place of view/reshape"
         return "x = x.permute(0, 3, 1, 2)  # from (N, H, W, C), in place of view/reshape"
 
 

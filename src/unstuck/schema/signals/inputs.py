@@ -50,3 +50,16 @@ CHANNEL_COMB = StepSignal(
     "or twice as far; the least of both directions",
     requires=runs.IMAGES,
 )
+SERIES_ROUGHNESS = StepSignal(
+    "series-roughness", "",
+    "mean squared difference of neighbouring steps of a series at the first convolution, or of "
+    "neighbouring channels in one step, whichever is less, divided by twice the variance (0: "
+    "smooth, 1: noise)",
+    requires=runs.SERIES,
+)
+STEPS_FIRST_ROUGHNESS = StepSignal(
+    "steps-first-roughness", "",
+    "the same difference of neighbouring steps if the numbers are read as steps, channels: of all "
+    "of them, or of those that belong to two channels as given, whichever is more",
+    requires=runs.SERIES,
+)

@@ -192,6 +192,22 @@ CLASS_RANKING = PlaceSignal(
     "area under the ROC curve of each class for training samples late in the run",
     requires=runs.LATE_CLASSES, place="class",
 )
+DENSE_CLASS_COUNT = PlaceSignal(
+    "dense-class-count", "labels",
+    "number of labels of a class, of pixels or time steps, in the training batches that were "
+    "looked at in the last two thirds of the run",
+    requires=runs.DENSE_CLASSES, place="class",
+)
+DENSE_CLASS_RECALL = PlaceSignal(
+    "dense-class-recall", "",
+    "share of these pixels or time steps that the network assigns to their class",
+    requires=runs.DENSE_CLASSES, place="class",
+)
+DENSE_CLASS_RANKING = PlaceSignal(
+    "dense-class-ranking", "",
+    "area under the ROC curve of each class for these pixels or time steps",
+    requires=runs.DENSE_CLASSES, place="class",
+)
 CLASS_SEPARABILITY = PlaceSignal(
     "class-separability", "",
     "area under the ROC curve of each class for a leave-one-out baseline, which predicts each "
