@@ -9,6 +9,7 @@ from unstuck.measures.basics import thinned, train_loss_at_the_end
 from unstuck.measures.samples import kept
 from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
+from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
@@ -63,6 +64,9 @@ def _is_asked(view: View, size: float) -> bool:
 
 def _detect(view: View) -> Verdict:
     same = view[SAME_BATCH]
+    after = "first"
+    if len(same) and same.values[0] != 1:  # a seed within the step rules from the second batch on
+        same, after = Series(same.steps[1:], same.values[1:]), "next"
     if np.any(same.values != 1):
         return Absent("the batches differ from step to step")
     if len(same) < view.limit(STEPS):
@@ -104,7 +108,7 @@ def _detect(view: View) -> Verdict:
         f"{number(round(size))} of {count(whole, 'sample')}")
     return Present(
         strength=0.45 if test and not seeded else 0.85,
-        title=f"each of the first {count(len(same) + 1, 'step')} trains on the same {drawn}"
+        title=f"each of the {after} {count(len(same) + 1, 'step')} trains on the same {drawn}"
         + (", because each seeds the random numbers anew that pick them" if seeded else ""),
         since_step=0,
         location=location,
@@ -142,7 +146,8 @@ CAUSE = Cause(
         why="A new iterator over a loader starts at the beginning every time. A batch that was "
         "fetched before the loop stays the same inside it. A generator that is seeded in each step "
         "picks the same samples in each step.",
-        detection="Hashes of the model's inputs are the same at each of the first steps. In "
+        detection="Hashes of the model's inputs are the same at each of the first steps, or from "
+        "the second one on. In "
         "addition, the loader that was used for training holds more samples than the batch, or the "
         "batch is a slice of a larger tensor, or each step seeds a random generator and picks "
         "samples by it. Training on all data at once is not reported.",
