@@ -10,7 +10,7 @@ from unstuck.observe.probes.outline import OutlineProbe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.schema.signals.drawing import ROW_COPIES, ROWS_LEFT_OUT
 
-MOST_ROWS = 50_000
+MOST_ROWS = 200_000
 MOST_NUMBERS = 5_000_000  # of the rows together, among which copies are looked for
 ROUNDS = 2  # batches looked at bring so many rows for each of the variable, by then
 LEFT = 0.25  # of the rows, or too few to look for

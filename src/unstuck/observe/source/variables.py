@@ -66,8 +66,9 @@ class Found:
 def variable_of(given: torch.Tensor, sites: Sites) -> Found | None:
     """The variables in the user's frames that hold the rows of a tensor; None if there are none.
 
-    Of several with more rows than the tensor it is the one with the fewest: a part of the data that
-    is trained on rather than all of them. Rows are compared by value.
+    Of several with more rows than the tensor it is one of the innermost function, and of these the
+    one with the fewest: a part of the data that is trained on rather than all of them. Rows are
+    compared by value.
     """
     wanted = _first_rows(given)
     if wanted is None or (wanted.shape[1] == 1 and len(np.unique(wanted)) < len(wanted)):
@@ -75,7 +76,8 @@ def variable_of(given: torch.Tensor, sites: Sites) -> Found | None:
     found = Found(None, None, tuple(range(len(wanted))), weakref.ref(given), kind=given.dtype)
     for variable, table, same, value in _candidates(given, sites):
         if (variable.whole and found.whole) or (
-            not variable.whole and found.part and variable.rows >= found.part.rows
+            not variable.whole and found.part and (
+                variable.rows >= found.part.rows or variable.function != found.part.function)
         ):
             continue
         places = found.places if same else _places(table, wanted)
