@@ -234,7 +234,7 @@ def _detect(view: View) -> Verdict:
             return Absent("successive gradients point the same way until the end, which steps that "
                           "are too long would prevent")
         strength = POSSIBLE
-    elif learned_little(view.outcome) and sustained and giant and (
+    elif learned_little(view.outcome) and sustained and signs.peak >= view.limit(CUTTING) and (
         view.outcome.kind is OutcomeKind.LEARNING  # what holds a plateau is told by its noise
     ):
         strength = POSSIBLE

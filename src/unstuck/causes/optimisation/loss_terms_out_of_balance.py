@@ -113,7 +113,7 @@ def _detect(view: View) -> Verdict:
                    skills[fact.name].finite if fact.name in skills else None)
              for fact in facts if fact.name in view[TERM_SHARE]]
     verdicts = [_judged(view, term, [x for x in terms if x.fact.of == term.fact.of])
-                for term in terms if term.skill is not None]
+                for term in terms if term.skill is not None and term.fact.loss is not None]
     for kind in (Present, Unknown):
         found = next((verdict for verdict in verdicts if isinstance(verdict, kind)), None)
         if found is not None:

@@ -74,6 +74,26 @@ def _below(node: Any, factor: float | None, losses: set[int], first: bool) -> It
     yield Summand(node, factor)
 
 
+def square_of(root: Any) -> tuple[torch.Tensor, bool] | None:
+    """What a term with this node is the mean square of, and whether that is a difference between
+    one thing that is learned and what is given. None if the term is no mean square."""
+    node, mean = root, False
+    while node.name() in graph.RESHAPES or node.name().startswith("Mean"):
+        mean = mean or node.name().startswith("Mean")
+        behind = graph.parents(node)
+        if len(behind) != 1:
+            return None
+        node = behind[0]
+    name, inside = node.name(), graph.parents(node)
+    squared = (name == "PowBackward0" and graph.saved(node, "exponent") == 2) or (
+        name == "MulBackward0" and len(inside) == 2 and inside[0] is inside[1])
+    values = graph.saved(node, "self") if squared and mean else None
+    if not is_plain(values) or not values.is_floating_point() or not inside:
+        return None
+    difference = inside[0].name() in ("SubBackward0", "RsubBackward1", "AddBackward0")
+    return values, difference and len(graph.parents(inside[0])) == 1
+
+
 def is_penalty(term: Any) -> bool:
     """Whether nothing but parameters goes into what a node has made."""
     known, waiting, leaves = {term}, [term], 0

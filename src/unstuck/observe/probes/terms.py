@@ -21,12 +21,13 @@ from unstuck.observe.probes.summands import (
     is_penalty,
     joints,
     reaching,
+    square_of,
     summands,
     sums,
 )
 from unstuck.observe.source.addition import addition, written
 from unstuck.observe.source.sites import Site, expression_at
-from unstuck.observe.tensors import is_plain, observable
+from unstuck.observe.tensors import is_plain, observable, tensors_in
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, target_among
@@ -43,6 +44,7 @@ class _Term:
 
     fact: LossTerm
     constant: ConstantLoss | None = None  # of a hand-written one
+    first: torch.Tensor | None = None  # value of the squares of an equation's residuals
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class TermProbe(Probe):
         self._looks: list[_Look] = []
         self._values: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}  # of terms, with floors
         self._constants: dict[str, float] = {}  # what the best constant would cost
+        self._derives = False  # whether the program asked for derivatives to be differentiated
 
     def loss_called(
         self, function: str, original: Any, args: Any, kwargs: Any, result: Any
@@ -90,6 +93,11 @@ class TermProbe(Probe):
                     entropy - torch.special.xlogy(1 - target, 1 - target)).mean()
             elif function in CLASS_LIKELIHOODS and target.ndim > 1:
                 self._floors[graph.sequence(result.grad_fn)] = entropy.sum(1).mean()
+
+    def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
+        """Notes that the loss is about the derivatives of what a network computes."""
+        self._derives = self._derives or any(
+            each.requires_grad for each in tensors_in(gradients))
 
     # Backward -----------------------------------------------------------------------------------
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
@@ -145,7 +153,7 @@ class TermProbe(Probe):
         if formula.target is None or formula.prediction is None or (
             formula.function not in ("mse_loss", "l1_loss")
         ):
-            return None
+            return self._residual(each, term.node, output.value) if self._derives else None
         if each.constant is None:
             each.constant = ConstantLoss(formula.function, getattr(
                 torch.nn.functional, formula.function))
@@ -154,6 +162,27 @@ class TermProbe(Probe):
             value = mean_error(formula.function, formula.prediction, formula.target)
         self._cost(each, each.constant, value, torch.zeros(()))
         return formula.function
+
+    def _residual(self, each: _Term, root: Any, output: torch.Tensor) -> str | None:
+        """Notes the mean square of an equation's residuals, and what it would cost to stay.
+
+        That is what it was at first, or the square of what the network puts out, if that is more:
+        a condition that is nearly met from the start has nothing to learn. Returns the name of the
+        loss if the residuals compare something with a constant.
+        """
+        squares = square_of(root)
+        if squares is None:
+            return None
+        residuals, compares = squares
+        with torch.no_grad():
+            value = residuals.double().square().mean()
+            if each.first is None:
+                each.first = value
+            stays = torch.maximum(each.first, output.double().square().mean())
+        name, constants = each.fact.name, self._constants
+        self._values[name] = value, torch.zeros(())
+        self._later.read([stays], lambda found: constants.update({name: float(found[0])}))
+        return "mse_loss" if compares else None
 
     def _cost(
         self, each: _Term, constant: ConstantLoss, value: torch.Tensor, floor: torch.Tensor
@@ -223,6 +252,7 @@ class TermProbe(Probe):
     def left_halfway(self) -> None:
         """Forgets the step."""
         self._looks, self._values, self._floors, self._constants = [], {}, {}, {}
+        self._derives = False
 
 
 def _noting(look: _Look, joint: Joint, alone: bool) -> Any:
