@@ -1,7 +1,7 @@
 """No change touches which samples are held out, or how they are scored.
 
-What a remedy mends where the loss itself is wrong, it mends for held-out data as well: a score by
-the wrong loss is no score. All other edits leave these lines as they are.
+What a remedy mends where the loss or the score itself is wrong, it mends for held-out data as well:
+a score by the wrong loss is no score. All other edits leave these lines as they are.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from unstuck.repair.program import load
 from unstuck.repair.text import Source
 from unstuck.repair.write import write
 from unstuck.schema.edits import (
+    CountRight,
     Edit,
     FollowMode,
     KeepNumber,
@@ -35,7 +36,8 @@ from unstuck.schema.edits import (
 )
 from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
 
-MENDS_SCORES = (LossArgument, SwapLoss, LossOption, LossForm, KeepNumber, SwitchMode, FollowMode)
+MENDS_SCORES = (
+    CountRight, LossArgument, SwapLoss, LossOption, LossForm, KeepNumber, SwitchMode, FollowMode)
 SPLITS = ("train_test_split", "random_split", "Subset", "StratifiedShuffleSplit", "KFold")
 SCORES = ("argmax", "accuracy_score", "r2_score", "mean_squared_error", "balanced_accuracy_score")
 

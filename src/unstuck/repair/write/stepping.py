@@ -41,7 +41,7 @@ def write_step_each_batch(edit: StepEachBatch, record: Record, index: Index) -> 
         return [Patch(edit, tuple(_cleared_behind(source, around, held, step.statement)),
                       Form.STATEMENT)]
     body = source.body(step.statement)
-    if around[1:] == of_step:
+    if around and around[1:] == of_step:
         loop: ast.AST | None = around[0]
     else:
         loop = _before(body, backward.statement)
