@@ -33,6 +33,15 @@ FORMS = {
     "guarded": "-(t * torch.log(p + 1e-7) + (1 - t) * torch.log(1 - p + 1e-7)).mean()",
     "log1p": "-(torch.log1p(-p) * (1 - t) + p.log() * t).mean()",
     "of scores": "-(t * F.logsigmoid(z) + (1 - t) * F.logsigmoid(-z)).mean()",
+    "of two sigmoids": "-(t * torch.sigmoid(z).log() + (1 - t) * (1 - torch.sigmoid(z)).log()).mean()",
+}
+# These do not name the label twice.
+SCORES = {
+    "softplus": "(F.softplus(z) - t * z).mean()",
+    "turned round": "-(z * t - F.softplus(z)).mean()",
+    "never overflows": "(z.clamp(min=0) - z * t + torch.log1p(torch.exp(-z.abs()))).mean()",
+    "with relu": "torch.mean(torch.relu(z) - z * t + torch.log1p((-z.abs()).exp()))",
+    "two softplus": "(t * F.softplus(-z) + (1 - t) * F.softplus(z)).mean()",
 }
 
 
@@ -51,7 +60,16 @@ def test_labels_of_a_hand_written_cross_entropy_are_read(tmp_path: Path, form: s
     assert "log" in text_at(loss.location)
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("form", SCORES.values(), ids=SCORES)
+def test_it_may_be_written_by_the_score(tmp_path: Path, form: str) -> None:
+    found, loss = verdict(tmp_path, form, low="-1.0")
+    assert isinstance(found, Present)
+    assert "the labels range from -1 to 1" in found.title
+    assert loss.function == "binary_cross_entropy_with_logits"
+    assert text_at(loss.location) in form
+
+
+@pytest.mark.parametrize("form", {**FORMS, **SCORES}.values(), ids={**FORMS, **SCORES})
 def test_labels_of_0_and_1_are_no_fault(tmp_path: Path, form: str) -> None:
     found, loss = verdict(tmp_path, form, low="0.0")
     assert isinstance(found, Absent)

@@ -21,7 +21,7 @@ from unstuck.measures.basics import (
     train_loss_at_the_end,
 )
 from unstuck.measures.samples import kept
-from unstuck.measures.steps import jump_cost, late_step, slope
+from unstuck.measures.steps import jump_costs, late_step, slope
 from unstuck.measures.view import View
 from unstuck.schema.facts.models import LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Unknown
@@ -30,6 +30,7 @@ from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     CLASS_RANKING,
     CLASS_SEPARABILITY,
+    LABELS_BY_CHANCE,
     LABELS_FOUND,
     LEARNING_CURVE,
 )
@@ -42,7 +43,8 @@ ERRORS = 2.0  # times as many of them as a baseline model makes: the network is 
 RANKING = 0.03  # of the area under the ROC curve; its error is 0.01 on some hundred samples
 VARIANCE = 0.1  # of the targets
 SEPARATED = 0.01  # of the area: with less the classes can be told apart, and the loss can vanish
-SAMPLE_SIGNALS = (CLASS_RANKING, CLASS_SEPARABILITY, LABELS_FOUND, LEARNING_CURVE)
+SAMPLE_SIGNALS = (
+    CLASS_RANKING, CLASS_SEPARABILITY, LABELS_BY_CHANCE, LABELS_FOUND, LEARNING_CURVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     A loss that plateaus above zero may have reached the noise of the labels. It has not where
     nearest neighbours or kernel ridge regression predict samples that they were not fitted to
     better than the network predicts those that it was trained on. Its cause uses
-    `SAMPLE_SIGNALS`, the norms of `jump_cost` and the product of `slope`.
+    `SAMPLE_SIGNALS`, the norms of `jump_costs` and the product of `slope`.
     """
     outcome = view.outcome
     if outcome.kind not in STEADY:
@@ -91,14 +93,28 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
         return Unknown("the weights were still on their way when the run ended, so it did not show "
                        "what the network can learn", ("a longer run",))
     level = train_loss_at_the_end(view)
-    cost = jump_cost(view, late_step(view))
+    # Where a schedule has made the steps small, those before them have left nothing to the end.
+    costs = jump_costs(view, late_step(view))
+    cost = min(float(np.mean(list(costs.values()))), costs[max(costs)]) if costs else None
     behind = possible - reached
     if outcome.kind is OutcomeKind.PLATEAU and outcome.skill is not None and (
             1 - possible < SEPARATED):
         behind = max(behind, possible - outcome.skill)
+    behind = max(behind, _of_labels(view))
     return Shortfall(says, evidence, level,
                      None if cost is None or not level > 0 else cost / level,
                      behind, ratio(1 - reached, 1 - possible))
+
+
+def _of_labels(view: View) -> float:
+    """By which part of the labels that are not found by chance a network with classes is behind."""
+    if not all(view.has(s) for s in SAMPLE_SIGNALS):
+        return 0.0
+    chance, found = last(view[LABELS_BY_CHANCE]), last(view[LABELS_FOUND])
+    parts = [(share - chance[name]) / (1 - chance[name]) for name, share in found.items()
+             if chance.get(name, 1.0) < 1]
+    possible = last(view[LEARNING_CURVE]).get("100 %")
+    return possible - max(parts) if possible is not None and parts else 0.0
 
 
 def _of_classes(view: View) -> _Compared | None:

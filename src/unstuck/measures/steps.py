@@ -138,7 +138,7 @@ def paired(one: Series, other: Series) -> Iterator[tuple[int, float, float]]:
             yield step, value, values[step]
 
 
-def jump_cost(view: View, first: int) -> float | None:
+def jump_costs(view: View, first: int) -> dict[int, float]:
     """The noise floor of SGD from step `first` on: how far gradient noise lifts the loss.
 
     On a plateau, updates u by gradients g keep the loss above its minimum by a quarter of u·g:
@@ -148,7 +148,7 @@ def jump_cost(view: View, first: int) -> float | None:
     factor sqrt((1 + m) / (1 - m)) corrects. The result halves if the step halves.
 
     Returns:
-        The mean over sampled steps; None with fewer than three that have both norms.
+        By sampled step; empty with fewer than three that have both norms.
     """
     updates, gradients = view[UPDATE_NORM], view[GRADIENT_NORM]
     momentum = {p: min(max(o.momentum or 0.0, 0.0), MOST_MOMENTUM)
@@ -162,7 +162,13 @@ def jump_cost(view: View, first: int) -> float | None:
             cost = length * slope * math.sqrt((1 + m) / (1 - m)) / 4
             if step >= first and math.isfinite(cost):
                 costs[step] = costs.get(step, 0.0) + cost
-    return float(np.mean(list(costs.values()))) if len(costs) >= FEWEST_PAIRS else None
+    return costs if len(costs) >= FEWEST_PAIRS else {}
+
+
+def jump_cost(view: View, first: int) -> float | None:
+    """The mean of these costs over sampled steps, None if there are none."""
+    costs = jump_costs(view, first)
+    return float(np.mean(list(costs.values()))) if costs else None
 
 
 def samples_per_step(view: View) -> float | None:

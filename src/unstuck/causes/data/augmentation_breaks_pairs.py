@@ -155,6 +155,9 @@ CAUSE = Cause(
     uses=(PAIR_FIT, PAIR_BEST_FIT, PAIR_SURPLUS, PAIR_PLACED, PAIR_TURNED, PAIR_SPREAD,
           BATCH_SIZE),
     thresholds=(SURPLUS, PLACED, HERE, TURNED, ASTRAY, LESS),
-    effects=(Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG, Effect.CANNOT_FIT),
+    effects=(
+        Effect.CLASSES_RARE, Effect.LABELS_UNPREDICTABLE, Effect.LABELS_WRONG,
+        Effect.CANNOT_FIT,
+    ),
     detect=_detect,
 )

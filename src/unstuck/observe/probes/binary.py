@@ -1,7 +1,12 @@
-"""Reads a hand-written binary cross entropy, -(t log p + (1 - t) log(1 - p)), from its graph."""
+"""Reads a hand-written binary cross entropy from its graph.
+
+That is -(t log p + (1 - t) log(1 - p)), or of a score s log(1 + exp(s)) - ts, also as
+max(s, 0) - ts + log(1 + exp(-|s|)), which never overflows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +16,8 @@ from unstuck.observe import graph
 from unstuck.observe.tensors import is_plain, observable
 
 ELEMENT_LIMIT = 1_000_000
+_SOFTPLUS = "SoftplusBackward0"
+_ABOVE = ("ClampBackward1", "ClampMinBackward0", "ReluBackward0")  # what is left of a score above 0
 DEEPEST = 8  # operations between a logarithm and the probability
 # What keeps a probability away from 0 and 1, beside an added number.
 _GUARDS = graph.RESHAPES | {"ClampBackward0", "ClampBackward1", "ClampMinBackward0",
@@ -44,10 +51,12 @@ def binary_entropy(root: Any) -> BinaryEntropy | None:
             return None
         node = behind[0]
     terms = _terms(node, sign) if means else []
+    if means and len(terms) < 2:
+        return _of_score(node, sign)
     if len(terms) != 2:
         return None
     (first, one), (second, other) = ((factor, _source(log)) for factor, log in terms)
-    if one is None or other is None or one[0] is not other[0] or one[1] is other[1]:
+    if one is None or other is None or one[1] is other[1] or not _alike(one[0], other[0]):
         return None
     if one[1]:  # of 1 - p
         terms, first, second = terms[::-1], second, first
@@ -60,7 +69,55 @@ def binary_entropy(root: Any) -> BinaryEntropy | None:
     with torch.no_grad():
         if not torch.allclose(first + second, -torch.ones_like(first), atol=1e-5):
             return None  # weighted, or of the other sign
-        return BinaryEntropy(node, -first, given, one[0], log.name() == "LogSigmoidBackward0")
+        if log.name() == _SOFTPLUS:
+            given = -given
+        return BinaryEntropy(node, -first, given, one[0],
+                             log.name() in ("LogSigmoidBackward0", _SOFTPLUS))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two nodes are one, or sigmoids of one."""
+    return one is other or (one.name() == other.name() == "SigmoidBackward0"
+                            and graph.parents(one) == graph.parents(other))
+
+
+def _of_score(node: Any, sign: float) -> BinaryEntropy | None:
+    """A binary cross entropy that is told by the score, the label times the score, and what is
+    added to them."""
+    parts = list(_parts(node, sign))
+    products = [each for factor, each in parts if factor < 0 and each.name() == "MulBackward0"]
+    others = {each.name(): each for factor, each in parts if factor > 0}
+    if len(products) != 1 or len(others) != len(parts) - 1:
+        return None
+    above = [others.get(_SOFTPLUS)]
+    if above[0] is None:
+        rest = others.pop("Log1PBackward0", None)
+        size = next((each for each in graph.walk(rest, 4) if each.name() == "AbsBackward0"),
+                    None) if rest is not None else None
+        above = [next((each for name, each in others.items() if name in _ABOVE), None), size]
+    made_by, target = graph.parents(products[0]), graph.factor(products[0])
+    if len(others) != 1 or len(made_by) != 1 or any(
+        each is None or graph.parents(each) != made_by for each in above
+    ):
+        return None
+    given = graph.saved(above[-1], "self")
+    if not is_plain(target) or not is_plain(given) or not observable(target) or (
+        target.shape != given.shape
+    ):
+        return None
+    return BinaryEntropy(node, target, given, made_by[0], True)
+
+
+def _parts(node: Any, sign: float) -> Iterator[tuple[float, Any]]:
+    """What a sum adds up, each with its sign."""
+    name, behind = node.name(), graph.parents(node)
+    if name == "NegBackward0":
+        yield from _parts(behind[0], -sign)
+    elif name in ("AddBackward0", "SubBackward0") and len(behind) == 2:
+        yield from _parts(behind[0], sign)
+        yield from _parts(behind[1], -sign if name == "SubBackward0" else sign)
+    else:
+        yield sign, node
 
 
 def _terms(node: Any, factor: float | torch.Tensor) -> list[tuple[float | torch.Tensor, Any]]:
@@ -68,6 +125,8 @@ def _terms(node: Any, factor: float | torch.Tensor) -> list[tuple[float | torch.
     name, behind = node.name(), graph.parents(node)
     if name in ("LogBackward0", "Log1PBackward0", "LogSigmoidBackward0"):
         return [(factor, node)]
+    if name == _SOFTPLUS:  # log(1 + exp(s)) is the same as -log(sigmoid(-s))
+        return [(-factor, node)]
     if name == "NegBackward0":
         return _terms(behind[0], -factor)
     if name in ("AddBackward0", "SubBackward0") and len(behind) == 2:
@@ -83,7 +142,7 @@ def _terms(node: Any, factor: float | torch.Tensor) -> list[tuple[float | torch.
 
 def _source(logarithm: Any) -> tuple[Any, bool] | None:
     """The node whose probability, or its complement (True), the logarithm is of."""
-    complement = False
+    complement = logarithm.name() == _SOFTPLUS
     behind = graph.parents(logarithm)
     for depth in range(DEEPEST):
         if len(behind) != 1:
@@ -93,7 +152,7 @@ def _source(logarithm: Any) -> tuple[Any, bool] | None:
         if name == "NegBackward0":  # log1p(-p), logsigmoid(-x)
             if depth or logarithm.name() == "LogBackward0":
                 return node, complement
-            complement = True
+            complement = not complement
         elif name.startswith("Rsub") or (name == "SubBackward0" and (
                 node.next_functions[0][0] is None)):
             complement = not complement

@@ -166,7 +166,9 @@ def _taken(held: Any, rows: list[int], samples: int | None) -> Numbers | None:
     count how often each sample was fetched.
     """
     found = []
-    if held is None or (isinstance(held, torch.Tensor) and not is_plain(held)):
+    if held is None or (isinstance(held, torch.Tensor) and not is_plain(held)) or (
+        type(held) is not list and not held.ndim
+    ):
         return None
     series = samples is not None and type(held) is not list and held.ndim == 1 and (
         len(held) >= samples + WINDOW and "float" in str(held.dtype))
