@@ -28,7 +28,8 @@ LOST = Threshold(
     "the next number of the weight's type.",
     "rounding to nearest; Zamirai et al. 2021 see bfloat16 training stall by it",
 )
-NEARLY_ALL = 0.8  # of the updates, and most from the first step on, when steps are largest
+NEARLY_ALL = 0.8  # of the updates, and most since
+EARLY = 0.05  # of the run: later on, steps may have become small on purpose
 FEWEST = 3  # sampled steps whose updates are compared
 BITS = {"float16": "float16 (11 bits of precision)", "bfloat16": "bfloat16 (8 bits of precision)"}
 
@@ -107,11 +108,10 @@ def _of_all_steps(view: View, series: Series) -> float:
 
 def _present(view: View, fact: NarrowWeights, series: Series, share: float) -> Verdict:
     first = series.steps[np.flatnonzero(series.values >= view.limit(LOST))[0]]
-    early = float(np.median(series.values[:FEWEST]))
     return Present(
         strength=0.85 if learned_little(view.outcome) else (
             0.6 if (view.outcome.skill or 0.0) >= GOOD_SKILL else 0.75),
-        hides_outcome=share >= NEARLY_ALL and early >= view.limit(LOST),
+        hides_outcome=share >= NEARLY_ALL and first <= EARLY * view.record.steps,
         title=f"{percent(share)} of the updates of {fact.name} are lost: the weights are "
         f"{fact.dtype}, and the steps are smaller than half of their spacing",
         since_step=int(first), location=_place(view, fact),

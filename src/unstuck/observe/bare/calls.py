@@ -48,7 +48,8 @@ class BareModel:
         self._model: StandIn | None = None
         self._layers: dict[str, StandIn] = {}
         self._known: ByIdentity[torch.Tensor, str] = ByIdentity()  # the labels of leaves
-        self._met: list[weakref.ref[torch.Tensor]] = []  # data since the last backward pass
+        # Data since the last backward pass, by what holds them and where they lie there.
+        self._met: list[tuple[weakref.ref[torch.Tensor], tuple[int, tuple[int, ...]]]] = []
         self._quiet = False  # it is known that nothing is told
         self.off = False  # the program calls a module
 
@@ -124,9 +125,10 @@ class BareModel:
 
     def _meets(self, data: torch.Tensor) -> bool:
         """Whether no loss since the last backward pass was about the same data."""
-        if any(ref() is data for ref in self._met):
+        place = data.data_ptr(), tuple(data.shape)
+        if any(ref() is not None and place == at for ref, at in self._met):
             return False
-        self._met.append(weakref.ref(data))
+        self._met.append((weakref.ref(data if data._base is None else data._base), place))
         return True
 
     # The model ----------------------------------------------------------------------------------

@@ -149,21 +149,43 @@ def places(nodes: Iterable[Any]) -> list[Place]:
 def data_of(found: Iterable[Place]) -> torch.Tensor | None:
     """The data that the first weights meet; None if none do.
 
-    Where they meet some at each step of a sequence, it is the step in the middle: the first may be
-    the same for all samples, and so may the last.
+    Where they meet some at each step of a sequence, it is the whole sequence, or else the step in
+    the middle: the first may be the same for all samples, and so may the last.
     """
-    first = _meeting(found)
-    return first.taken() if first is not None else None
+    same = _meeting(found)
+    if not same:
+        return None
+    whole = _sequence([place.given for place in same])
+    return whole if whole is not None else _middle(same).taken()
+
+
+def _sequence(steps: list[torch.Tensor]) -> torch.Tensor | None:
+    """What these are the steps of, with the samples along its first axis; None if of nothing."""
+    whole, shape = steps[0]._base, tuple(steps[0].shape)
+    if len(steps) < 2 or whole is None or whole.ndim != len(shape) + 1 or any(
+        step._base is not whole or tuple(step.shape) != shape for step in steps
+    ) or whole.requires_grad:
+        return None
+    sizes = tuple(whole.shape)
+    if sizes[1:] == shape and sizes[0] < 2 * len(steps):
+        return whole.detach().transpose(0, 1)
+    if sizes[:1] + sizes[2:] == shape and sizes[1] < 2 * len(steps):
+        return whole
+    return None
 
 
 def data_in(nodes: Iterable[Any]) -> tuple[torch.Tensor, LayerRole] | None:
     """The same of a graph, and what these weights are."""
-    first = _meeting(places(nodes))
-    return (first.taken(), first.kind.role) if first is not None else None
+    same = _meeting(places(nodes))
+    return (_middle(same).taken(), same[0].kind.role) if same else None
 
 
-def _meeting(found: Iterable[Place]) -> Place | None:
-    """Where the first weights meet data; of the steps of a sequence, at the middle one.
+def _middle(same: list[Place]) -> Place:
+    return same[len(same) // 2]
+
+
+def _meeting(found: Iterable[Place]) -> list[Place]:
+    """Where the first weights meet data, at each step of a sequence.
 
     What a derivative begins with, which the loss may be made of, meets the same weights from the
     other side, and later. A state that begins with zeros is no data.
@@ -175,8 +197,7 @@ def _meeting(found: Iterable[Place]) -> Place | None:
              if kinds.setdefault(id(place.weight), place.kind) is place.kind
              and place.source is None
              and not (id(place.weight) in again and not bool(place.given.any()))]
-    same = [place for place in fresh if place.weight is fresh[0].weight]
-    return same[len(same) // 2] if same else None
+    return [place for place in fresh if place.weight is fresh[0].weight]
 
 
 def result_of(found: list[Place], nodes: Iterable[Any]) -> torch.Tensor | None:
