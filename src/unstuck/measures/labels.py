@@ -9,6 +9,7 @@ import numpy as np
 from unstuck.measures.basics import level
 from unstuck.measures.view import View
 from unstuck.schema.facts.data import Loader
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import BATCH_SIZE
@@ -54,3 +55,8 @@ def above_chance(share: float, chance: float, number: float) -> float:
         return 0.0
     spread = math.sqrt(chance * (1 - chance)) if 0 < chance < 1 else 1.0
     return float(np.sqrt(number) * (share - chance) / spread)
+
+
+def several_each(loss: Loss) -> bool:
+    """Whether a loss gets several numbers for each sample, in columns: no index of a class."""
+    return len(loss.target_shape) == 2 and loss.target_shape[1] > 1

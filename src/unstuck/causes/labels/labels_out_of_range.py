@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import thinned, unread_loss
+from unstuck.measures.labels import several_each
 from unstuck.measures.origins import nearest, target_steps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats
@@ -122,7 +123,7 @@ def _of_two(view: View, loss: Loss, labels: _Labels) -> _Fault | None:
     codes = view.limit(CODES)
     if labels.low >= -1e-3 and labels.high <= 1 + 1e-3:
         return None
-    if labels.low >= 0 and labels.distinct > codes:
+    if labels.low >= 0 and labels.distinct > codes and not several_each(loss):
         return None  # classes: another encoding is needed
     strength = 0.95
     if labels.low >= -slack and labels.high <= 1 + slack:

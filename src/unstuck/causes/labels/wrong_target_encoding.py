@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import thinned
+from unstuck.measures.labels import several_each
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -170,7 +171,7 @@ def _binary(view: View, loss: Loss) -> _Fault | None:
     if found is None:
         return None
     count, low, high = found
-    if count < view.limit(FEWEST) or low != 0 or high - low + 1 != count:
+    if count < view.limit(FEWEST) or low != 0 or high - low + 1 != count or several_each(loss):
         return None
     return _Fault(
         f"{_named(loss)} receives {count} class indices (0 to {number(high)}), but it expects a 0 "

@@ -1,4 +1,4 @@
-"""Wrong mask: attention goes to the padding alone, or rows of it are closed altogether."""
+"""Wrong mask: attention goes to the padding or the future alone, or rows of it are closed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BooleanMask, InvertMask, Remedy, Safety
 from unstuck.schema.facts.run import NonFinite
-from unstuck.schema.facts.sequences import Mask, Ones
+from unstuck.schema.facts.sequences import LooksAhead, Mask, Ones
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
-from unstuck.schema.signals.sequences import ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK
+from unstuck.schema.signals.sequences import (
+    ATTENTION_ON_PADDING,
+    CLOSED_ROWS,
+    FLAG_MASK,
+    PAST_CLOSED,
+)
 from unstuck.words import percent
 
 INVERTED = Threshold(
@@ -28,6 +33,12 @@ WHOLLY = Threshold(
     "places at any look, a mask closes them, also where it is not seen.",
     "definition, in single precision",
 )
+BACKWARDS = Threshold(
+    "rows-with-a-closed-past", 0.75,
+    "Where each step is to predict the next one, a causal mask leaves the past open. One that "
+    "leaves nothing but the future open does so in all rows but the last, which has none.",
+    "definition: three of four rows in the shortest sequence that is judged",
+)
 SPELLED = ("MultiheadAttention and TransformerEncoder mask where True, "
            "scaled_dot_product_attention attends where True")
 
@@ -37,6 +48,10 @@ def _detect(view: View) -> Verdict:
     added = next((mask for mask in masks.values() if mask.ones is not None), None)
     if added is not None and added.ones is not None:
         return _added(view, added, added.ones)
+    if view.has(PAST_CLOSED) and view.record.facts(LooksAhead):
+        for name, series in view[PAST_CLOSED].items():
+            if name in masks and level(series) >= view.limit(BACKWARDS):
+                return _backwards(view, masks[name])
     if view.has(ATTENTION_ON_PADDING):
         for name, series in view[ATTENTION_ON_PADDING].items():
             share = level(series)
@@ -68,6 +83,19 @@ def _inverted(view: View, mask: Mask, share: float) -> Present:
         since_step=0, location=mask.location, label="closes what is real and leaves the padding",
         evidence=(measured(view, ATTENTION_ON_PADDING, mask.name, view.limit(INVERTED),
                            f"{percent(share)} of the attention goes to padded places"),),
+        remedies=(Remedy("invert the mask", Safety.SAFE, (InvertMask(mask.location),),
+                         advice=f"Invert the mask. {SPELLED}."),))
+
+
+def _backwards(view: View, mask: Mask) -> Present:
+    return Present(
+        strength=0.97, certain=True,
+        title="the causal mask is the wrong way round: it closes the past and leaves the future "
+        "open, which holds the targets",
+        since_step=0, location=mask.location, label="closes the earlier steps, not the later ones",
+        evidence=(measured(view, PAST_CLOSED, mask.name, view.limit(BACKWARDS),
+                           "the mask leaves a step nothing but later steps to attend to, in "
+                           f"{percent(level(view[PAST_CLOSED][mask.name]))} of the rows"),),
         remedies=(Remedy("invert the mask", Safety.SAFE, (InvertMask(mask.location),),
                          advice=f"Invert the mask. {SPELLED}."),))
 
@@ -120,7 +148,9 @@ CAUSE = Cause(
         "place is closed.",
         detection="Padding is found in the data. The detector reads the weights that the softmax "
         "of the attention has made, or the mask of fused attention, and adds up what goes to "
-        "padded places. A mask of numbers is added to the scores: if it holds zeros and ones and "
+        "padded places. Where each step is to predict the next one, a mask that leaves nothing but "
+        "later steps open is the wrong way round. A mask of numbers is added to the scores: if it "
+        "holds zeros and ones and "
         "nothing else, it closes nothing. Closed rows are counted in the mask, and are reported "
         "only if the loss became NaN or infinite.",
         limitations="A mask that closes nothing, such as one filled with 1e-9 in place of -1e9, is "
@@ -132,8 +162,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK),
-    thresholds=(INVERTED, WHOLLY),
+    uses=(ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK, PAST_CLOSED),
+    thresholds=(INVERTED, WHOLLY, BACKWARDS),
     effects=(
         Effect.PADDING_READ, Effect.TARGETS_READ, Effect.LABELS_UNPREDICTABLE,
         Effect.NON_FINITE, Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL,

@@ -123,12 +123,30 @@ def _likelihood(node: Any, behind: list[Any]) -> tuple[float, Any] | None:
     for factor, parent in terms(node, node.name(), behind):
         sign, source = _picked_from(parent)
         summands.append((factor * sign, source))
-    total = next((term for term in summands if term[1].name() == "LogsumexpBackward0"), None)
+    total = next((term for term in summands if _summed_up(term[1]) is not None), None)
     other = next((term for term in summands if term is not total), None)
     if total is None or other is None or total[0] != -other[0]:
         return None
-    sources = [_picked_from(parent)[1] for parent in graph.parents(total[1])]
-    return total if other[1] in sources else None
+    return total if _picked_from(_summed_up(total[1]))[1] is other[1] else None
+
+
+def _summed_up(node: Any) -> Any:
+    """What a node is the logarithm of the summed exponentials of; None if it is another operation.
+    """
+    if node.name() in ("LogsumexpBackward0", "LogcumsumexpBackward0"):
+        return next(iter(graph.parents(node)), None)
+    if node.name() != "LogBackward0":
+        return None
+    for _ in range(4):
+        behind = graph.parents(node)
+        if len(behind) != 1:
+            return None
+        node = behind[0]
+        if node.name() == "ExpBackward0":
+            return next(iter(graph.parents(node)), None)
+        if not node.name().startswith(("Sum", "Cumsum", "Add")):
+            return None
+    return None
 
 
 def _is_overlap(node: Any) -> bool:

@@ -20,10 +20,12 @@ from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.sequences import Mask, Ones
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.sequences import (
     ATTENTION_ON_PADDING,
     CLOSED_ROWS,
     FLAG_MASK,
+    PAST_CLOSED,
 )
 
 MOST_NODES = 5_000  # of a graph that is searched
@@ -41,7 +43,7 @@ MASKS = {"MaskedFillBackward0": "maskedfill", "WhereBackward0": "where"}
 class MaskProbe(Probe):
     """Looks at the weights of attention, and where they are not kept at its mask."""
 
-    signals = (ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK)
+    signals = (ATTENTION_ON_PADDING, CLOSED_ROWS, FLAG_MASK, PAST_CLOSED)
     facts = (Mask,)
 
     def __init__(self, context: Context) -> None:
@@ -50,6 +52,7 @@ class MaskProbe(Probe):
         self._finite = context.probe(FiniteProbe)
         self._on_padding: dict[str, torch.Tensor] = {}
         self._closed: dict[str, torch.Tensor] = {}
+        self._past: dict[str, torch.Tensor] = {}
         self._facts: dict[str, Mask] = {}
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
@@ -71,7 +74,10 @@ class MaskProbe(Probe):
         rows = _open(masking) if masking is not None else None
         weights = _weights(node) if not fused else None
         if rows is not None and rows.shape[-1] > 1:
-            self._closed[name] = (~rows.any(-1)).float().mean()
+            open_at_all = rows.any(-1)
+            self._closed[name] = (~open_at_all).float().mean()
+            if rows.ndim > 1 and rows.shape[-1] == rows.shape[-2]:
+                self._past[name] = (open_at_all & ~rows.tril().any(-1)).float().mean()
         for padded in self._padding.now:
             on_padding = _on_padding(weights if weights is not None else rows, rows, padded)
             if on_padding is not None:
@@ -81,7 +87,8 @@ class MaskProbe(Probe):
             line = self._finite.line_of(masking if masking is not None else node)
             step = self._moment.step
             operation = MASKS.get(masking.name(), "") if masking is not None else None
-            certain: Number = 1.0 if name in self._on_padding else self._closed[name]
+            certain: Number = 1.0 if name in self._on_padding else self._closed[name] + (
+                self._past.get(name, 0.0))
             self._later.values([certain], lambda found: self._know(Mask(
                 name, self._place(line, operation or "") if line is not None else None,
                 operation is not None), step) if found[0] > 0 else None)
@@ -123,14 +130,18 @@ class MaskProbe(Probe):
     def look_ended(self, step: int) -> None:
         """Writes what the step showed."""
         self._later.sample(ATTENTION_ON_PADDING, step, self._on_padding)
-        names = list(self._closed)
-        self._later.values(list(self._closed.values()), lambda shares: self._writer.sample(
-            CLOSED_ROWS, step, {n: s for n, s in zip(names, shares, strict=True) if s > 0}))
+        self._write(CLOSED_ROWS, self._closed, step)
+        self._write(PAST_CLOSED, self._past, step)
         self.left_halfway()
+
+    def _write(self, signal: PlaceSignal, found: dict[str, torch.Tensor], step: int) -> None:
+        names = list(found)
+        self._later.values(list(found.values()), lambda shares: self._writer.sample(
+            signal, step, {n: s for n, s in zip(names, shares, strict=True) if s > 0}))
 
     def left_halfway(self) -> None:
         """Forgets the step."""
-        self._on_padding, self._closed = {}, {}
+        self._on_padding, self._closed, self._past = {}, {}, {}
 
 
 def _weights(node: Any) -> torch.Tensor | None:

@@ -60,6 +60,12 @@ FLAG_MASK = PlaceSignal(
     "1 where a mask of zeros and ones is added to the scores of attention; written only if it is",
     requires=runs.MASKS, place="attention",
 )
+PAST_CLOSED = PlaceSignal(
+    "past-closed", "",
+    "share of the rows of attention whose mask leaves nothing but later places open; written only "
+    "if there are any",
+    requires=runs.MASKS, place="attention",
+)
 LOOKS_AHEAD = PlaceSignal(
     "looks-ahead", "",
     "share of the attention that goes to later steps, where the targets are the inputs of the next "
