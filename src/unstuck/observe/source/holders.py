@@ -72,7 +72,8 @@ def _in_scope(
                 if id(part) in keys:
                     yield id(part), Held(key, _made(value, key, sites))
                 elif type(part) in (dict, list, tuple):
-                    yield from _in_container(key, part, text, sites, keys)
+                    own = text.of_class(type(value))
+                    yield from _in_container(key, part, own or text, sites, keys)
 
 
 def _in_container(
@@ -106,13 +107,22 @@ def _made(owner: Any, name: str, sites: Sites) -> SourceLocation | None:
 
 
 class _Text:
-    """What the text of a function says of its variables."""
+    """What the text of a function says of its variables, or that of a class of its attributes."""
 
-    def __init__(self, sites: Sites, file: str, function: str) -> None:
+    def __init__(
+        self, sites: Sites, file: str, function: str, scope: ast.ClassDef | None = None
+    ) -> None:
         self._sites = sites
         self._file = file
         self._function = function.rpartition(".")[2]
-        self._nodes: list[ast.AST] | None = None
+        self._nodes: list[ast.AST] | None = list(ast.walk(scope)) if scope is not None else None
+
+    def of_class(self, kind: type) -> _Text | None:
+        """What the text of a class says, if it stands in the same file."""
+        tree = syntax_tree(self._file)
+        scope = next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+                      and node.name == kind.__name__), None) if tree is not None else None
+        return _Text(self._sites, self._file, "", scope) if scope is not None else None
 
     def _function_of(self, name: str) -> ast.AST | None:
         tree = syntax_tree(self._file)
@@ -188,7 +198,7 @@ def _assigned(nodes: list[ast.AST], name: str) -> ast.expr | None:
             else:
                 pairs = [(target, node.value)]
             found += [value for own, value in pairs
-                      if isinstance(own, ast.Name) and own.id == name]
+                      if _is_named(own, name)]
     return min(found, key=lambda value: value.lineno, default=None)
 
 
