@@ -173,10 +173,13 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
     """A sampler of batches that is about all samples, by what it has drawn of them."""
     drawn = view[DRAWN_SAMPLES][loader.name].finite if (
         view.has(DRAWN_SAMPLES) and loader.name in view[DRAWN_SAMPLES]) else None
-    if drawn is None or not len(drawn) or not drawn.values[-1] >= view.limit(ROUNDS) * samples:
-        return Unknown("too few draws of the sampler were seen", ("a run of more epochs",))
     steps, points = _steps(view, loader)
     different = points[-1]
+    rounds = drawn.values[-1] / samples if drawn is not None and len(drawn) else 0.0
+    # One round does where so few samples come that chance would bring five times as many.
+    few = rounds >= 1 and different < view.limit(FEW) * -math.expm1(-rounds) * samples
+    if drawn is None or not (few or rounds >= view.limit(ROUNDS)):
+        return Unknown("too few draws of the sampler were seen", ("a run of more epochs",))
     left = samples - round(different)
     if not left >= view.limit(LEFT) * samples:
         return Absent(f"the sampler draws nearly all samples ({number(round(different))} of "
@@ -198,9 +201,9 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
             f"{number(round(float(drawn.values[-1])))} draws brought only "
             f"{count(round(different), 'different sample')}"),),
         remedies=(Remedy(
-            "keep the batches that are not full", Safety.ADVICE,
-            advice="Do not drop what is left of a group of samples that does not fill a batch: "
-            "whole groups may be smaller than a batch."),),
+            "draw from all samples", Safety.ADVICE,
+            advice="Draw numbers of samples, not of batches, and keep what is left of a group that "
+            "does not fill a batch: whole groups may be smaller than one."),),
     )
 
 
@@ -242,8 +245,7 @@ def _alone(view: View, loader: Loader) -> bool:
 
 
 def _few_weights(view: View, loader: Loader, weights: int, samples: int) -> Present:
-    per_class = weights == _classes(view)
-    what = ("one for each class" if per_class else "one for each of the first samples")
+    what = "one for each " + ("class" if weights == _classes(view) else "of the first samples")
     few = count(weights, "sample")
     steps, drawn = _steps(view, loader)
     return Present(
@@ -269,8 +271,7 @@ def _weights(at: SourceLocation | None, weights: int) -> Remedy:
 
 
 def _one_batch(view: View, loader: Loader, draws: int, samples: int) -> Present:
-    steps, drawn = _steps(view, loader)
-    same = loader.sampler == CHOSEN
+    (steps, drawn), same = _steps(view, loader), loader.sampler == CHOSEN
     most = draws * (1 if same else view.record.steps + 1) / samples
     return Present(
         strength=0.75 if learned_little(view.outcome) else 0.6,
@@ -376,8 +377,7 @@ CAUSE = Cause(
         "one weight for each class, it takes them for the weights of the first few samples and "
         "never draws any other. The same happens with indices that were made for a smaller set. If "
         "num_samples is the number of classes or the size of a batch, an epoch is a single batch. "
-        "A loader makes the batches itself: a data set whose length is the number of its batches "
-        "is cut to its first samples.",
+        "A data set whose length is the number of its batches is cut to its first samples.",
         detection="For each loader that feeds the training, unstuck compares the number of weights "
         "of its sampler with the number of samples. Fewer weights than samples are reported if the "
         "sampler draws each of these samples several times an epoch. For a sampler of the "
@@ -388,8 +388,8 @@ CAUSE = Cause(
         "by their indices, unstuck looks for its rows among the samples that were trained on.",
         limitations="A sampler that draws each of its samples once an epoch may leave the others "
         "for validation, so it is not reported. The same holds for weights that are zero for most "
-        "samples. A batch_sampler of the program's own is not judged. Rows of a tensor that other "
-        "calls of the model take from it as well, such as those of a validation, are not missed.",
+        "samples. Rows of a tensor that other calls of the model take from it as well, such as "
+        "those of a validation, are not missed.",
         references=("PyTorch: torch.utils.data.WeightedRandomSampler",),
     ),
     needs=(),

@@ -88,7 +88,7 @@ class WorkerProbe(Probe):
                        made=self._made[site] if site is not None else None)
         fact = self._counted(fact, getattr(loader, "dataset", None))
         if fact.batch_size is None:
-            fact = self._planned(fact, getattr(loader, "batch_sampler", None))
+            fact = self._planned(fact, loader)
         fact = self._started(fact, loader)
         self._built[loader] = fact
         self._write(loader, fact)
@@ -130,15 +130,16 @@ class WorkerProbe(Probe):
         return replace(fact, stored=held(attributes, divided[0]), length=length(dataset),
                        counted=divided[1])
 
-    def _planned(self, fact: Loader, sampler: Any) -> Loader:
+    def _planned(self, fact: Loader, loader: Any) -> Loader:
         """With the samples that a sampler of batches of the program's own is about."""
+        sampler, data = getattr(loader, "batch_sampler", None), getattr(loader, "dataset", None)
         kind, attributes = type(sampler), _attributes(sampler)
         if attributes is None or kind.__module__.startswith("torch."):
             return fact
         if kind not in self._batches:
             self._batches[kind] = batches_made(kind, self._sites)
-        return replace(
-            fact, planned=numbers_held(attributes), batches=self._batches[kind])
+        planned = numbers_held(attributes, fact.samples, data)
+        return replace(fact, planned=planned, batches=self._batches[kind])
 
     def loader_iterated(self, loader: Any) -> None:
         """Writes a loader that was built before this training."""

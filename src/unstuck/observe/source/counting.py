@@ -77,9 +77,14 @@ def _count(thing: Any) -> int | None:
     return None
 
 
-def numbers_held(attributes: Mapping[str, Any]) -> int:
-    """The most different whole numbers that one attribute holds, in containers of Python or as
-    dictionary of lists: those of the samples that a sampler is about."""
+def numbers_held(attributes: Mapping[str, Any], samples: int | None, data: Any) -> int:
+    """How many samples a sampler is about: all, if it holds the data set itself.
+
+    Else it is the most different whole numbers that one attribute holds, in containers of Python or
+    as dictionary of lists.
+    """
+    if samples and any(value is data for value in attributes.values()):
+        return samples
     return max((len(set(_numbers(value, DEPTH))) for value in attributes.values()), default=0)
 
 
