@@ -260,3 +260,28 @@ def beside_optimizer(record: Record, index: Index, model: Model) -> tuple[Found,
             continue
     found = index.at(model.location, "the construction of the model")
     return found, model_name(record, index, model, found), True
+
+
+def model_within(found: Found, inner: Found) -> str | None:
+    """How the model that is called at `inner` is spelled at `found`, which calls that function.
+
+    None where that cannot be told.
+    """
+    held = inner.source.code(inner.call.func)
+    name, _, rest = held.partition(".")
+    if name == "self":
+        same = inner.source is found.source and (
+            inner.source.class_of(inner.node) is found.source.class_of(found.node))
+        return held if same else None
+    function = inner.source.function(inner.node)
+    given = [] if function is None else [each.arg for each in function.args.args]
+    if given[:1] == ["self"] and isinstance(found.call.func, ast.Attribute):
+        del given[0]
+    if name not in given:
+        return None
+    place = given.index(name)
+    argument = found.call.args[place] if place < len(found.call.args) else next(
+        (each.value for each in found.call.keywords if each.arg == name), None)
+    if not isinstance(argument, ast.Name | ast.Attribute):
+        return None
+    return found.source.code(argument) + (f".{rest}" if rest else "")

@@ -60,8 +60,9 @@ def _present(view: View, guilty: dict[str, Series]) -> Verdict:
         for call in view.record.facts(OptimizerCall)
     ):
         held = None  # others clear gradients elsewhere
-    location, label = place_of(idle, held, "reached too seldom") or _seldom(view, name) or (
-        _backward(view, name), "this adds to the gradients of all earlier steps")
+    location, label = (
+        place_of(idle, held, "reached too seldom") or _seldom(view, name) or _beside(view, name)
+        or (_backward(view, name), "this adds to the gradients of all earlier steps"))
     share = percent(float(np.median(series.values)))
     return Present(
         strength=0.95, certain=True,
@@ -89,6 +90,20 @@ def _backward(view: View, name: str) -> SourceLocation | None:
     before = [each.location for each in view.record.facts(Backward) if each.location and any(
         each.location.file == at.file and each.location.line < at.line for at in stepped)]
     return max(before, key=lambda at: at.line, default=None) or backward_location(view)
+
+
+def _beside(view: View, name: str) -> tuple[SourceLocation, str] | None:
+    """The only step of an optimizer whose gradients stay, where those of others are cleared."""
+    calls = [call for call in view.record.facts(OptimizerCall) if call.location is not None]
+    cleared = {call.optimizer for call in calls if call.method == "zero_grad"}
+    steps = {call.location for call in calls if call.method == "step" and call.optimizer == name}
+    only = steps.pop() if len(steps) == 1 else None
+    if only is None or name in cleared or not cleared - {None} or any(
+        call.optimizer != name and call.method == "step" and call.location == only
+        for call in calls
+    ):
+        return None
+    return only, "follows gradients that nothing clears, beside those of another optimizer"
 
 
 def _seldom(view: View, name: str) -> tuple[SourceLocation, str] | None:

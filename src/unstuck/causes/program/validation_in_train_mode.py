@@ -113,7 +113,8 @@ def _present(view: View, guilty: Mapping[str, Series], found: HeldOutPass) -> Pr
                      f"{count(len(series), 'pass')} over held-out data (healthy: in none)"),
         ),
         remedies=(
-            Remedy("validate in eval mode", Safety.SAFE, (SwitchMode("eval", found.location),),
+            Remedy("validate in eval mode", Safety.SAFE,
+                   (SwitchMode("eval", found.location, found.call),),
                    advice="call model.eval() before the validation, and model.train() after it"),
         ),
     )

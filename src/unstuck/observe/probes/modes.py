@@ -22,6 +22,7 @@ from unstuck.schema.signals.modes import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
 MOST_SWITCHES = 64  # calls of eval() whose lines are remembered
 MOST_PASSES = 64  # steps whose passes that learn nothing are all looked at; later every 64th
 MOST_BATCHES = 10_000  # that are counted
+MOST_FUNCTIONS = 1_000
 MOST_DROPPED = 16  # places in one call that drop units
 MOST_WAITING = 64  # passes with gradients on that may turn out to be validations
 REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
@@ -51,6 +52,7 @@ class Forward:
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
     told: bool = False  # in eval mode, by a program that calls dropout as a function
+    call: Site | None = None  # of the model itself, where `site` is further out
     declared: bool = False  # while another model of the program was in eval mode
     dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
 
@@ -90,6 +92,7 @@ class ModeProbe(Probe):
         self._switches: dict[int, tuple[weakref.ref[nn.Module], Site | None, int]] = {}
         self._passes = 0
         self._trained_in: ByIdentity[nn.Module, bool] = ByIdentity()  # models: in train mode
+        self._training: set[int] = set()  # functions that call models to train them
         self._named: set[str] = set()
         self._step = _Step()
         self._waiting: list[Forward] = []  # passes that nothing was learned from so far
@@ -193,6 +196,8 @@ class ModeProbe(Probe):
         if batch is None:
             return
         if self._moment.learns:
+            if self._moment.sampled and len(self._training) < MOST_FUNCTIONS:
+                self._training.update(code for code, _ in self._sites.stack())
             if module.training:
                 self._last = Forward(
                     weakref.ref(module), self._sites.here(), batch.hashes, None)
@@ -219,11 +224,19 @@ class ModeProbe(Probe):
         if any(modes.values()):
             dropped = {}  # their modes tell
         functions = dict.fromkeys(self._functions, False) if told else {}
-        self._last = Forward(weakref.ref(module), self._sites.here(), batch.hashes,
+        site, call = self._evaluating()
+        self._last = Forward(weakref.ref(module), site, batch.hashes,
                              modes | functions | dict.fromkeys(dropped, True), told=told,
-                             dropped={} if module.training else dropped,
+                             call=call, dropped={} if module.training else dropped,
                              declared=self._declared(module))
         self._waiting.append(self._last)
+
+    def _evaluating(self) -> tuple[Site | None, Site | None]:
+        """The innermost call that no training goes through, and that of the model if further in."""
+        stack = self._sites.stack()
+        inner = stack[0] if stack else None
+        found = next((site for site in stack if site[0] not in self._training), inner)
+        return found, None if found == inner else inner
 
     def _declared(self, module: nn.Module) -> bool:
         """Whether another model, trained in train mode, is in eval mode: so this is a validation.
@@ -317,4 +330,6 @@ class ModeProbe(Probe):
             name += "" if forward.scored else ", not scored"
             if name not in self._named:
                 self._named.add(name)
-                self._writer.fact(HeldOutPass(name, place, layers, forward.scored, anew), step)
+                call = self._sites.location(forward.call)
+                self._writer.fact(
+                    HeldOutPass(name, place, layers, forward.scored, anew, call), step)

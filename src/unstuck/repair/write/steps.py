@@ -12,7 +12,7 @@ from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Need, Patch
-from unstuck.repair.places import backwards, model_name, receiver, spell, steps
+from unstuck.repair.places import backwards, model_name, model_within, receiver, spell, steps
 from unstuck.repair.text import Function, Source, Splice
 from unstuck.repair.values import Number, decimal, ways
 from unstuck.repair.write.once import names_made
@@ -286,8 +286,11 @@ def write_remove_clip(edit: RemoveClip, record: Record, index: Index) -> list[Pa
 def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
     """Train mode at the start of each epoch; eval mode around what is held out."""
     found = index.at(edit.at, "the call of the model")
+    inner = index.at(edit.call, "the call of the model") if edit.call is not None else found
+    held = None if inner is found else model_within(found, inner)
+    if held is None:
+        found, held = inner, inner.source.code(inner.call.func)
     call, source = found.call, found.source
-    held = source.code(call.func)
     if edit.mode == "train":
         loops = [loop for where, loop in index.loops(source, call) if where is source
                  and source.function(loop) is source.function(call)]

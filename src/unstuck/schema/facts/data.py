@@ -100,7 +100,8 @@ class Kept(Fact):
 class HeldOutPass(Fact):
     """A line that calls a model on held-out data with layers in train mode.
 
-    Or one that drops units there although the model is in eval mode: `anew`, at its own place.
+    It is the innermost line that training does not go through; the model itself may be called
+    further in, at `call`. Or the line drops units although the model is in eval mode: `anew`.
     """
 
     name: str
@@ -108,3 +109,4 @@ class HeldOutPass(Fact):
     layers: tuple[str, ...]
     scored: bool  # a loss was computed of what came out
     anew: bool = False
+    call: SourceLocation | None = None
