@@ -13,6 +13,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import KeepGraph, PassThrough, ReadLastStep, Remedy, Safety, UseResult
 from unstuck.schema.facts.models import (
     STAND_IN,
+    Chosen,
     Cut,
     CutState,
     Draw,
@@ -25,12 +26,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sequences import StepRead
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.parameters import (
-    GRADIENT_NORM,
-    REACHED,
-    UNGIVEN,
-    UPDATE_NORM,
-)
+from unstuck.schema.signals.parameters import GRADIENT_NORM, REACHED, UNGIVEN, UPDATE_NORM
 from unstuck.words import called, count, joined, number, percent
 
 STEPS = Threshold(
@@ -57,6 +53,9 @@ def _detect(view: View) -> Verdict:
     draw = next(iter(view.record.facts(Draw)), None)
     if draw is not None:
         return _drawn(draw)
+    chosen = next(iter(view.record.facts(Chosen)), None)
+    if chosen is not None:
+        return _looked_up(chosen)
     early = view.record.facts(StepRead)
     # A step that is the same in every sample leaves nothing to tell them by, which says more.
     if early and not succeeded(view.outcome) and collapse_of(view.record) is None:
@@ -101,6 +100,23 @@ def _drawn(draw: Draw) -> Present:
             f"the parameters of the {kind} have a graph, and what {layer} receives has none"),),
         remedies=(Remedy("draw with a graph", Safety.SAFE, (KeepGraph(draw.location),),
                          advice="rsample() draws as sample() does, and gradients pass through it."),
+                  ),
+    )
+
+
+def _looked_up(chosen: Chosen) -> Present:
+    """Rows of a table in the middle of a network, by which no gradient comes back."""
+    return Present(
+        strength=0.9, certain=True,
+        title=f"{chosen.name} gets the data only as rows of a table, and the numbers that choose "
+        "them have no graph: the layers that make them learn nothing of the labels",
+        since_step=0, location=chosen.location, label="looks rows up by numbers without a graph",
+        evidence=(Evidence(
+            REACHED.name, "", (0,), (0.0,), None,
+            "in the graph of this loss nothing meets the data but a table, and no model was given "
+            "the numbers that it is read by"),),
+        remedies=(Remedy("let the gradient pass by the table", Safety.ADVICE,
+                         code_text="rows = z + (rows - z).detach()  # z: what the rows stand for"),
                   ),
     )
 
@@ -364,6 +380,8 @@ CAUSE = Cause(
         "Or the text never reads what a layer returns, or reads only an early time step of a "
         "recurrent layer. Or an optimizer steps again and again, and none of its weights ever has "
         "a gradient, although their network is called. "
+        "Or a loss of labels, one of several, gets the data only as rows of a table, which the "
+        "network chooses by numbers. "
         "Or the loss reaches layers only through an operation whose derivative is zero, such as "
         "rounding, and all their gradients are exactly zero.",
         limitations="A cut in one of several branches is not seen. If another loss trains the "

@@ -206,6 +206,17 @@ class Cut(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen(Fact):
+    """A loss of labels, by its `name`, that gets the data only as rows of a table.
+
+    At `location` they are looked up, by numbers that the network has made.
+    """
+
+    name: str
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Straight(Fact):
     """An activation between two layers that bends nothing: a leaky ReLU with a slope of 1."""
 
