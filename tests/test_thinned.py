@@ -236,6 +236,7 @@ def test_verdicts_that_hung_on_the_number_of_looks(
 
 
 # What else varies --------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_record_depends_on_the_program_alone(tmp_path: Path) -> None:
     """Not on the order of sets, nor on the time at which rows were written."""
     found = []
