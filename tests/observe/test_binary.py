@@ -33,7 +33,7 @@ FORMS = {
     "guarded": "-(t * torch.log(p + 1e-7) + (1 - t) * torch.log(1 - p + 1e-7)).mean()",
     "log1p": "-(torch.log1p(-p) * (1 - t) + p.log() * t).mean()",
     "of scores": "-(t * F.logsigmoid(z) + (1 - t) * F.logsigmoid(-z)).mean()",
-    "of two sigmoids": "-(t * torch.sigmoid(z).log() + (1 - t) * (1 - torch.sigmoid(z)).log()).mean()",
+    "of two sigmoids": "-(t * z.sigmoid().log() + (1 - t) * (1 - z.sigmoid()).log()).mean()",
 }
 # These do not name the label twice.
 SCORES = {
