@@ -15,7 +15,7 @@ from unstuck.observe.samples.classes import Classes, are_positions, classes_of
 from unstuck.observe.samples.kept import Samples
 from unstuck.observe.samples.noise import confident, noise
 from unstuck.observe.samples.pairing import dependence
-from unstuck.observe.samples.recall import _rankings
+from unstuck.observe.samples.recall import rankings
 
 
 def samples_of(inputs, targets, outputs=None, loss="cross_entropy", indices=None) -> Samples:  # type: ignore[no-untyped-def]
@@ -230,7 +230,7 @@ def test_overlapping_classes_disagree_where_nothing_is_sure() -> None:
 def test_the_area_under_the_curve() -> None:
     scores = np.array([[0.0], [1.0], [2.0], [2.0]])
     labels = np.array([1, 1, 0, 1])
-    assert _rankings(scores, labels)["0"] == pytest.approx((1 + 1 + 0.5) / 3)
+    assert rankings(scores, labels)["0"] == pytest.approx((1 + 1 + 0.5) / 3)
 
 
 def test_intervals() -> None:

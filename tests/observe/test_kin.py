@@ -111,3 +111,28 @@ def test_families_of_several_sizes_are_kin() -> None:
     assert found is not None
     assert found.share > 0.7
     assert found.gap > 2.3
+
+
+def test_copies_that_differ_by_more_than_noise_are_kin() -> None:
+    """Brighter or darker, and each with noise of its own: one in four is nearer to another."""
+    random = np.random.default_rng(9)
+    digits = datasets.load_digits().data[:500] / 16
+    many = np.concatenate([
+        digits * random.uniform(0.9, 1.1, (500, 1)) + random.uniform(-0.05, 0.05, (500, 1))
+        + random.normal(0, 0.05, digits.shape) for _ in range(4)])
+    found = families(*split(many, random))
+    assert found is not None
+    assert found.size == 3
+    assert found.gap > 1.3
+    assert found.share > 0.5
+
+
+def test_noise_on_copies_of_pictures_counts_no_more_than_the_pictures() -> None:
+    """At the borders of digits nothing varies but this noise."""
+    random = np.random.default_rng(9)
+    digits = datasets.load_digits().data[:500] / 16
+    many = np.concatenate([digits + random.normal(0, 0.03, digits.shape) for _ in range(4)])
+    found = families(*split(many, random))
+    assert found is not None
+    assert (found.size, found.share) == (3, 1)
+    assert found.gap > 2.3

@@ -13,10 +13,13 @@ from unstuck.curves.statistics import end_median, of_three, point_noise, tidy, t
 from unstuck.measures.basics import (
     constant_loss,
     final,
+    last,
     no_held_out_loss,
     train_loss_at_the_end,
     weights,
 )
+from unstuck.measures.labels import above_chance
+from unstuck.measures.samples import kept
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import View
 from unstuck.record.series import Series
@@ -25,9 +28,12 @@ from unstuck.schema.facts.models import CalledDropout, LayerRole, Restored
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.samples import LABELS_BY_CHANCE, LABELS_FOUND
 from unstuck.words import count, number
 
 FEWEST = 6  # held-out passes
+CLEARLY = 0.1  # of the held-out labels are found beyond chance,
+DEVIATIONS = 5.0  # and so many standard deviations of chance
 NOISE = 0.01  # of a constant's loss, by which the mean of held-out losses may be off
 
 
@@ -77,6 +83,16 @@ def not_kept(view: View) -> Absent | None:
                   "later is not kept")
 
 
+def _tells_new_ones(view: View) -> bool:
+    """Whether clearly more held-out labels are found than by chance, whatever their loss is."""
+    if not (view.has(LABELS_FOUND) and view.has(LABELS_BY_CHANCE)):
+        return False
+    found, chance = (last(view[each]).get("held-out") for each in (LABELS_FOUND, LABELS_BY_CHANCE))
+    held = kept(view, "held-out")
+    return found is not None and chance is not None and held is not None and (
+        found - chance >= CLEARLY and above_chance(found, chance, held.samples) >= DEVIATIONS)
+
+
 def gap(view: View) -> Gap | Absent | Unknown:
     """The gap at the end of a run, or why none can be seen."""
     if not view.has(HELD_OUT_LOSS):
@@ -91,7 +107,7 @@ def gap(view: View) -> Gap | Absent | Unknown:
     best, end = float(calm[at - 1]), end_median(values)
     constant = constant_loss(view)
     start = constant if constant is not None else float(values[0])
-    if not start > best:
+    if not start > best and not _tells_new_ones(view):
         return Unknown("the held-out loss was never better than that of a constant guess",
                        ("a check that the training and the held-out data match",))
     error = point_noise(values) * math.sqrt(2 / 3)
@@ -102,7 +118,9 @@ def gap(view: View) -> Gap | Absent | Unknown:
     then = view[TRAIN_LOSS].finite.since(int(held.steps[at - 1])).until(int(held.steps[at])).values
     if len(then) and train_loss_at_the_end(view) > RISEN * float(np.median(then)):
         return Absent("the training loss has risen as well, so nothing was memorised since")
-    return Gap(held, best, int(held.steps[at]), end, train, (end - best) / (start - best),
+    # An early answer that is right, and far too sure, costs more than none.
+    lost = (end - best) / (start - best) if start > best else 1.0
+    return Gap(held, best, int(held.steps[at]), end, train, lost,
                end - best > 4 * error and at < len(held) - 2,
                constant is not None and train <= NEAR_ZERO * constant
                and end > MEMORISED * constant, seen is not None)

@@ -30,6 +30,8 @@ from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unkn
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     HELD_OUT_CLASS_RECALL,
+    LABELS_BY_CHANCE,
+    LABELS_FOUND,
     LEARNING_CURVE,
     LEARNING_GAIN_ERROR,
 )
@@ -218,7 +220,7 @@ CAUSE = Cause(
     needs=(),
     uses=(
         HELD_OUT_LOSS, LEARNING_CURVE, LEARNING_GAIN_ERROR, TRAIN_LOSS, SEEN_LOSS, CONSTANT_LOSS,
-        HELD_OUT_CLASS_RECALL,
+        HELD_OUT_CLASS_RECALL, LABELS_FOUND, LABELS_BY_CHANCE,
     ),
     thresholds=(FOUND, GAIN, SURE, ROOM, CAPACITY, HANDFUL, LEARNS, APART),
     shows=Effect.SAMPLES_FEW,

@@ -51,11 +51,12 @@ KIN = Threshold(
 )
 KIN_OF_MANY = Threshold(
     "kin-gap-of-many", 1.5,
-    "Where all samples have eight or more near neighbours, the next one need not be that much "
-    "further off: the distances of the ninth neighbour and the tenth are nearly the same else.",
-    "on a grid of three dimensions the distance grows by 1.41 at most from the seventh on",
+    "Where most samples have the same number of near neighbours, and more than the two on a line, "
+    "the next one need not be that much further off: by chance most have one.",
+    "on grids of two and of three dimensions the distance grows by 1.41 behind the fourth and the "
+    "sixth",
 )
-MANY = 8  # near neighbours
+MANY = 3  # near neighbours
 WINDOWS = Threshold(
     "overlapping-windows", 0.5,
     "Where a series is split by time, only the windows next to the split overlap. After a split at "
@@ -121,10 +122,10 @@ def _kin(view: View, kept: Kept) -> Present | None:
     """Held-out samples of which near copies were trained on; None if there are none."""
     share, gap, size = (final(view, signal) for signal in (KIN_SHARE, KIN_GAP, KIN_SIZE))
     if share is None or gap is None or size is None or share < view.limit(SHARE) or (
-            gap < view.limit(KIN_OF_MANY if size >= MANY else KIN)):
+            gap < view.limit(KIN_OF_MANY if size >= MANY and size == round(size) else KIN)):
         return None
     step = int(view[KIN_SHARE].steps[-1])
-    has = (f"nearly every sample has {count(round(size), 'near copy', 'near copies')}"
+    has = (f"most samples have {count(round(size), 'near copy', 'near copies')}"
            if size == round(size) else f"a sample has {number(round(size, 1))} near copies on "
            "average")
     return Present(

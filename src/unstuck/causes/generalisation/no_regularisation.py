@@ -14,6 +14,7 @@ from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.facts.models import Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.samples import LABELS_BY_CHANCE, LABELS_FOUND
 from unstuck.words import count, number, percent, times
 
 LOST = Threshold(
@@ -124,7 +125,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS),
+    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, LABELS_FOUND, LABELS_BY_CHANCE),
     thresholds=(LOST, NOTED, FITTED),
     shows=Effect.MEMORISES,
     needs_trend=True,

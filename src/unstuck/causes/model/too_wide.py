@@ -14,7 +14,7 @@ from unstuck.schema.edits import Dropout, Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
-from unstuck.schema.signals.samples import DISTINCT_SAMPLES
+from unstuck.schema.signals.samples import DISTINCT_SAMPLES, LABELS_BY_CHANCE, LABELS_FOUND
 from unstuck.words import count, number
 
 HARM = Threshold(
@@ -103,7 +103,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS,),
-    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, DISTINCT_SAMPLES),
+    uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, DISTINCT_SAMPLES, LABELS_FOUND,
+          LABELS_BY_CHANCE),
     thresholds=(HARM, UNITS),
     shows=Effect.MEMORISES,
     needs_trend=True,

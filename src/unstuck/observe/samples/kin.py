@@ -19,8 +19,11 @@ FEATURES = 256  # by which they are
 FEWEST = 20  # held-out samples
 VISITS = 3  # of a held-out sample
 FEWEST_FEATURES = 3  # that vary: on a line neighbours are near by chance
+FEWEST_OF_ONE_UNIT = 16
+LIKE = 10.0  # times as much as usual the one varies that varies most, if all have one unit
 TINY = 1e-12  # a distance that is none
-SAME = 0.9  # share of the training samples with as many kin as most
+SAME = 0.9  # share of the training samples with as many kin as most, or
+MOSTLY = 0.65  # of those with several: of independent samples most have one, and half of them
 TORN = 0.2  # share of the samples that have kin, at least,
 MOST_KIN = 8  # and none has more; the next
 WIDE = 2.0  # of a tenth of independent samples the widest gap is below 1.3, of smooth windows 1.7
@@ -75,16 +78,24 @@ def families(train: Rows, held_out: Rows) -> Families | None:
     Samples of one source lie near one another, and then comes a gap to all the rest: nearly every
     training sample has it after as many neighbours. Independent samples have no such place.
     """
-    rows = _scaled(np.concatenate([train, held_out]))
-    if rows is None:
-        return None
+    both = np.concatenate([train, held_out])
+    for rows in (_scaled(both), _of_one_unit(both)):
+        found = None if rows is None else _families(rows, train, held_out)
+        if found is not None:
+            return found
+    return None
+
+
+def _families(rows: Floats, train: Rows, held_out: Rows) -> Families | None:
+    """Those of rows that can be compared, the training samples first."""
     own, theirs = (
         _neighbours(rows, np.unique(np.linspace(first, last, COMPARED).astype(int)))
         for first, last in ((0, len(train) - 1), (len(train), len(rows) - 1)))
     if not (own.distances[:, 0] > 0).all():
         return None  # copies are told by their hashes
     size = int(np.bincount(own.sizes).argmax())
-    if (own.sizes == size).mean() < SAME:
+    alike = (own.sizes == size).mean()
+    if alike < SAME and not (1 < size <= MOST_KIN and alike >= MOSTLY):
         return _unequal(own, theirs, len(train)) or _torn(own, theirs, len(train))
     gap = float(np.median(own.gaps[:, size - 1]))
     kin = (theirs.sizes == size) & (theirs.gaps[:, size - 1] > math.sqrt(gap))
@@ -154,10 +165,27 @@ def _neighbours(rows: Floats, picked: Integers) -> _Neighbours:
 
 def _scaled(rows: Rows) -> Floats | None:
     """Features of equal spread, of those that vary; None if these are too few."""
+    picked, spread = _varying(rows)
+    if len(picked) < FEWEST_FEATURES:
+        return None
+    return np.asarray(rows[:, picked] / spread[picked], dtype=np.float64)
+
+
+def _of_one_unit(rows: Rows) -> Floats | None:
+    """Features as they are, such as the pixels of a picture: at its borders, where nothing varies
+    but the noise of the copies, this would count as much as anything. None if they are no such."""
+    picked, spread = _varying(rows)
+    if len(picked) < FEWEST_OF_ONE_UNIT or (
+            spread[picked].max() > LIKE * float(np.median(spread[picked]))):
+        return None
+    return np.asarray(rows[:, picked] / spread[picked].max(), dtype=np.float64)
+
+
+def _varying(rows: Rows) -> tuple[Integers, Floats]:
+    """Some of the features that vary, and the standard deviation of all."""
     spread = rows.std(0)
     varying = np.flatnonzero(np.isfinite(spread) & (spread > 1e-6 * np.abs(rows).max(0)))
-    if len(varying) < FEWEST_FEATURES:
-        return None
-    picked = varying[np.unique(
-        np.linspace(0, len(varying) - 1, min(FEATURES, len(varying))).astype(int))]
-    return np.asarray(rows[:, picked] / spread[picked], dtype=np.float64)
+    if not len(varying):
+        return varying, spread
+    return varying[np.unique(np.linspace(
+        0, len(varying) - 1, min(FEATURES, len(varying))).astype(int))], spread
