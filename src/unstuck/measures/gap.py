@@ -116,14 +116,17 @@ def gap(view: View) -> Gap | Absent | Unknown:
     if not train < end:
         return Absent("the held-out loss does not exceed the training loss")
     then = view[TRAIN_LOSS].finite.since(int(held.steps[at - 1])).until(int(held.steps[at])).values
-    if len(then) and train_loss_at_the_end(view) > RISEN * float(np.median(then)):
+    next_to_nothing = constant is not None and train <= NEAR_ZERO * constant
+    if len(then) and not next_to_nothing and (
+        train_loss_at_the_end(view) > RISEN * float(np.median(then))
+    ):
         return Absent("the training loss has risen as well, so nothing was memorised since")
     # An early answer that is right, and far too sure, costs more than none.
     lost = (end - best) / (start - best) if start > best else 1.0
     return Gap(held, best, int(held.steps[at]), end, train, lost,
                end - best > 4 * error and at < len(held) - 2,
-               constant is not None and train <= NEAR_ZERO * constant
-               and end > MEMORISED * constant, seen is not None)
+               next_to_nothing and constant is not None and end > MEMORISED * constant,
+               seen is not None)
 
 
 def most_dropped(view: View) -> float:
