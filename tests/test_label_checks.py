@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from unstuck.measures.labels import above_chance, interval
 from unstuck.observe.samples import cheap
-from unstuck.observe.samples.classes import Classes, are_positions, classes_of
+from unstuck.observe.samples.classes import Classes, are_positions, classes_of, rankings
 from unstuck.observe.samples.kept import Samples
 from unstuck.observe.samples.noise import confident, noise
 from unstuck.observe.samples.pairing import dependence
-from unstuck.observe.samples.recall import rankings
 
 
 def samples_of(inputs, targets, outputs=None, loss="cross_entropy", indices=None) -> Samples:  # type: ignore[no-untyped-def]

@@ -23,10 +23,12 @@ class Group:
 
     @property
     def most(self) -> float:
+        """The upper end of the 95 % interval of that share."""
         return interval(self.recall, self.samples)[1]
 
 
 def group(names: list[str], judged: dict[str, float], recall: dict[str, float]) -> Group:
+    """The classes of these names, as far as samples of theirs were judged."""
     counted = {n: judged[n] for n in names if n in recall and judged.get(n, 0) > 0}
     total = sum(counted.values())
     if not total:

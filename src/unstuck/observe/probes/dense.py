@@ -12,7 +12,7 @@ from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
-from unstuck.observe.samples.recall import LATE, rankings
+from unstuck.observe.samples.classes import LATE, rankings
 from unstuck.observe.tensors import evenly, is_plain, observable, tensors_in
 from unstuck.schema.signals.samples import (
     DENSE_CLASS_COUNT,

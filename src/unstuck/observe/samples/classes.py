@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unstuck.observe.samples.cheap import ranks
 from unstuck.observe.samples.kept import Samples
 from unstuck.record.series import Floats, Integers
 from unstuck.torch_api import BINARY, LOGITS
+
+LATE = 0.3  # of the run: visits before tell nothing of its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +90,16 @@ def are_positions(classes: Classes, order: tuple[Integers, ...]) -> bool:
     batches = [[label[n] for n in batch.tolist() if n in label] for batch in order]
     several = [batch for batch in batches if len(batch) > 1]
     return bool(several) and all(len(set(batch)) == len(batch) for batch in several)
+
+
+def rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
+    """The area under the ROC curve of each class: chance is 0.5. Rank sum, ties averaged."""
+    found = {}
+    for kind in range(scores.shape[1]):
+        inside = labels == kind
+        positive, negative = int(inside.sum()), int((~inside).sum())
+        if not positive or not negative:
+            continue
+        above = ranks(scores[:, kind])[inside].sum() - positive * (positive + 1) / 2
+        found[str(kind)] = float(above / (positive * negative))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unstuck.observe.samples.classes import Classes
+from unstuck.observe.samples.classes import LATE, Classes
 from unstuck.record.series import Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.mapping import (
@@ -15,7 +15,6 @@ from unstuck.schema.signals.mapping import (
 )
 
 MOST_CLASSES = 100
-LATE = 0.3  # of the run: predictions before tell nothing of its end
 SIGNALS = (HELD_OUT_ACCURACY, PREDICTED_CLASS, RELABELLED_ACCURACY, RELABELLED_SAMPLES)
 
 

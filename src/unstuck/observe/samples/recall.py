@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.observe.samples.cheap import ranks
-from unstuck.observe.samples.classes import Classes
+from unstuck.observe.samples.classes import LATE, Classes, rankings
 from unstuck.observe.samples.samplewise import log_softmax
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
@@ -23,7 +22,6 @@ from unstuck.schema.signals.samples import (
 )
 
 MOST_CLASSES = 100
-LATE = 0.3  # of the run: visits before tell nothing of its end
 SIGNALS = (
     CLASS_RANKING, CLASS_RECALL, CLASS_SAMPLES, CLASS_SEPARABILITY, CLASSES_JUDGED,
     HELD_OUT_CLASS_RANKING, HELD_OUT_CLASS_RECALL, HELD_OUT_CLASSES_JUDGED, LINEAR_SEPARABILITY,
@@ -59,19 +57,6 @@ def write_separability(
     if classes.count <= MOST_CLASSES:
         writer.sample(CLASS_SEPARABILITY, step, rankings(scores, classes.labels))
         writer.sample(LINEAR_SEPARABILITY, step, rankings(linear, classes.labels))
-
-
-def rankings(scores: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
-    """The area under the ROC curve of each class: chance is 0.5. Rank sum, ties averaged."""
-    found = {}
-    for kind in range(scores.shape[1]):
-        inside = labels == kind
-        positive, negative = int(inside.sum()), int((~inside).sum())
-        if not positive or not negative:
-            continue
-        above = ranks(scores[:, kind])[inside].sum() - positive * (positive + 1) / 2
-        found[str(kind)] = float(above / (positive * negative))
-    return found
 
 
 def _places(values: Floats | NDArray[np.int64]) -> dict[str, float]:
