@@ -13,7 +13,8 @@ from torch import nn
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Role
-from unstuck.observe.samples.classes import LATE, MOST_CLASSES, SIGNALS, write_numbering
+from unstuck.observe.samples.classes import LATE
+from unstuck.observe.samples.mapping import MOST_CLASSES, SIGNALS, write_numbering
 from unstuck.observe.source.named import tensor_of
 from unstuck.observe.source.sites import local_variables
 from unstuck.observe.tensors import is_plain, observable
