@@ -19,6 +19,7 @@ from unstuck.schema.facts.models import Model, Swapped
 from unstuck.schema.facts.statistics import Statistics, Subject
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.inputs import (
     CHANNEL_COMB,
     CHANNELS_LAST_ROUGHNESS,
@@ -130,26 +131,8 @@ def _detect(view: View) -> Verdict:
     if not len(given) >= view.limit(FEWEST):
         return Unknown(f"only {count(len(given), 'batch')} of images could be checked",
                        ("a longer run",))
-    return Present(
-        strength=0.9, of_value=True,
-        title="the images are scrambled: neighbouring pixels differ "
-        f"{times(rough / smooth if smooth > 0 else math.inf)} as much as when the same "
-        "numbers are read as height, width, channels",
-        since_step=0,
-        location=_call(view),
-        label=_LABEL,
-        evidence=(
-            Evidence(PICTURE_ROUGHNESS.name, "", *thinned(given.steps, given.values),
-                     smooth / view.limit(RATIO),
-                     f"as given, the images have a roughness of {number(rough)} (0: smooth, "
-                     "1: noise)"),
-            Evidence(CHANNELS_LAST_ROUGHNESS.name, "", *thinned(other.steps, other.values),
-                     None,
-                     f"read with channels last, the same {count(len(other), 'batch')} are smoother "
-                     f"throughout (median roughness: {number(smooth)})"),
-        ),
-        remedies=(_permuted(view),),
-    )
+    return _scrambled(view, PICTURE_ROUGHNESS, CHANNELS_LAST_ROUGHNESS, "images", "pixels",
+                      "height, width, channels", view.limit(RATIO), "")
 
 
 def _series(view: View) -> Verdict:
@@ -167,23 +150,34 @@ def _series(view: View) -> Verdict:
     if not len(given) >= view.limit(FEWEST):
         return Unknown(f"only {count(len(given), 'batch')} of series could be checked",
                        ("a longer run",))
+    return _scrambled(
+        view, SERIES_ROUGHNESS, STEPS_FIRST_ROUGHNESS, "series", "steps", "steps, channels",
+        view.limit(SERIES_RATIO),
+        ", also from the end of one channel as given to the beginning of the next")
+
+
+def _scrambled(
+    view: View, as_given: StepSignal, otherwise: StepSignal, data: str, neighbours: str,
+    axes: str, ratio: float, also: str,
+) -> Present:
+    """Data that are smoother by a `ratio` in the other reading than as they are given."""
+    given, other = view[as_given].finite, view[otherwise].finite
+    rough, smooth = float(np.median(given.values)), float(np.median(other.values))
     return Present(
         strength=0.9, of_value=True,
-        title="the series are scrambled: neighbouring steps differ "
+        title=f"the {data} are scrambled: neighbouring {neighbours} differ "
         f"{times(rough / smooth if smooth > 0 else math.inf)} as much as when the same numbers "
-        "are read as steps, channels",
+        f"are read as {axes}",
         since_step=0,
         location=_call(view),
-        label="series with channels last were reshaped instead of permuted",
+        label=_LABELS[data],
         evidence=(
-            Evidence(SERIES_ROUGHNESS.name, "", *thinned(given.steps, given.values),
-                     smooth / view.limit(SERIES_RATIO),
-                     f"as given, the series have a roughness of {number(rough)} (0: smooth, 1: "
+            Evidence(as_given.name, "", *thinned(given.steps, given.values), smooth / ratio,
+                     f"as given, the {data} have a roughness of {number(rough)} (0: smooth, 1: "
                      "noise)"),
-            Evidence(STEPS_FIRST_ROUGHNESS.name, "", *thinned(other.steps, other.values), None,
+            Evidence(otherwise.name, "", *thinned(other.steps, other.values), None,
                      f"read with channels last, the same {count(len(other), 'batch')} are smoother "
-                     "throughout, also from the end of one channel as given to the beginning of "
-                     f"the next (median roughness: {number(smooth)})"),
+                     f"throughout{also} (median roughness: {number(smooth)})"),
         ),
         remedies=(_permuted(view),),
     )
@@ -218,7 +212,8 @@ def _swapped(view: View) -> Present | None:
 
 
 _LOOK = "a look at one image: does x[0].permute(1, 2, 0) show it as it should be"
-_LABEL = "channels-last images were reshaped instead of permuted"
+_LABELS = {"images": "channels-last images were reshaped instead of permuted",
+           "series": "series with channels last were reshaped instead of permuted"}
 
 
 def _call(view: View) -> SourceLocation | None:
@@ -235,7 +230,7 @@ def _striped(view: View, comb: Series) -> Present:
         "images stored as height, width, channels",
         since_step=0,
         location=_call(view),
-        label=_LABEL,
+        label=_LABELS["images"],
         evidence=(Evidence(
             CHANNEL_COMB.name, "", *thinned(comb.steps, comb.values), view.limit(COMB),
             "numbers that lie one pixel apart if the channels come last are more alike than those "

@@ -9,7 +9,6 @@ from unstuck.measures.basics import thinned, train_loss_at_the_end
 from unstuck.measures.samples import kept
 from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
-from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
@@ -66,7 +65,7 @@ def _detect(view: View) -> Verdict:
     same = view[SAME_BATCH]
     after = "first"
     if len(same) and same.values[0] != 1:  # a seed within the step rules from the second batch on
-        same, after = Series(same.steps[1:], same.values[1:]), "next"
+        same, after = same.since(int(same.steps[0]) + 1), "next"
     if np.any(same.values != 1):
         return Absent("the batches differ from step to step")
     if len(same) < view.limit(STEPS):

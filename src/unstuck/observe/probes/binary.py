@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from unstuck.observe import graph
 from unstuck.observe.tensors import is_plain, observable
+
+Factor: TypeAlias = float | torch.Tensor
 
 ELEMENT_LIMIT = 1_000_000
 _SOFTPLUS = "SoftplusBackward0"
@@ -108,36 +110,33 @@ def _of_score(node: Any, sign: float) -> BinaryEntropy | None:
     return BinaryEntropy(node, target, given, made_by[0], True)
 
 
-def _parts(node: Any, sign: float) -> Iterator[tuple[float, Any]]:
-    """What a sum adds up, each with its sign."""
+def _parts(node: Any, factor: Factor) -> Iterator[tuple[Factor, Any]]:
+    """What a sum adds up, each with the factor of the sum or its negative."""
     name, behind = node.name(), graph.parents(node)
     if name == "NegBackward0":
-        yield from _parts(behind[0], -sign)
+        yield from _parts(behind[0], -factor)
     elif name in ("AddBackward0", "SubBackward0") and len(behind) == 2:
-        yield from _parts(behind[0], sign)
-        yield from _parts(behind[1], -sign if name == "SubBackward0" else sign)
+        yield from _parts(behind[0], factor)
+        yield from _parts(behind[1], -factor if name == "SubBackward0" else factor)
     else:
-        yield sign, node
+        yield factor, node
 
 
-def _terms(node: Any, factor: float | torch.Tensor) -> list[tuple[float | torch.Tensor, Any]]:
+def _terms(node: Any, factor: Factor) -> list[tuple[Factor, Any]]:
     """The logarithms that are added up, each with what it is multiplied by; none if unknown."""
-    name, behind = node.name(), graph.parents(node)
-    if name in ("LogBackward0", "Log1PBackward0", "LogSigmoidBackward0"):
-        return [(factor, node)]
-    if name == _SOFTPLUS:  # log(1 + exp(s)) is the same as -log(sigmoid(-s))
-        return [(-factor, node)]
-    if name == "NegBackward0":
-        return _terms(behind[0], -factor)
-    if name in ("AddBackward0", "SubBackward0") and len(behind) == 2:
-        return [*_terms(behind[0], factor),
-                *_terms(behind[1], -factor if name == "SubBackward0" else factor)]
-    if name == "MulBackward0" and len(behind) == 1:
-        other = graph.factor(node)
-        if is_plain(other) and observable(other) and other.numel() <= ELEMENT_LIMIT:
-            with torch.no_grad():
-                return _terms(behind[0], factor * other)
-    return []
+    found: list[tuple[Factor, Any]] = []
+    for own, part in _parts(node, factor):
+        name, behind = part.name(), graph.parents(part)
+        if name in ("LogBackward0", "Log1PBackward0", "LogSigmoidBackward0"):
+            found.append((own, part))
+        elif name == _SOFTPLUS:  # log(1 + exp(s)) is the same as -log(sigmoid(-s))
+            found.append((-own, part))
+        elif name == "MulBackward0" and len(behind) == 1:
+            other = graph.factor(part)
+            if is_plain(other) and observable(other) and other.numel() <= ELEMENT_LIMIT:
+                with torch.no_grad():
+                    found += _terms(behind[0], own * other)
+    return found
 
 
 def _source(logarithm: Any) -> tuple[Any, bool] | None:

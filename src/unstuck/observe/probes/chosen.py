@@ -20,6 +20,7 @@ from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS
 
 MOST_NODES = 5_000  # of a graph that is searched
 MOST_INPUTS = 8
+MOST_LOSSES = 8  # that are told of
 LOOKS = 2  # that agree before it is said
 
 
@@ -48,7 +49,7 @@ class ChosenProbe(Probe):
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks at each loss of labels in a graph that meets data elsewhere."""
-        if len(nodes) > MOST_NODES or len(self._written) >= MOST_INPUTS:
+        if len(nodes) > MOST_NODES or len(self._written) >= MOST_LOSSES:
             return
         losses = [(node, self._losses.pending[number]) for node in nodes
                   if (number := graph.sequence(node)) in self._losses.pending]
@@ -64,9 +65,9 @@ class ChosenProbe(Probe):
 
     def _look(self, loss: str, met: list[Place]) -> None:
         step = self._moment.step
-        for line in [self._finite.line_of(each.node) for each in met][:1]:
-            if line is not None:
-                self._places[loss] = self._sites.operation(*line, met[0].node.name())
+        line = self._finite.line_of(met[0].node) if met else None
+        if line is not None:
+            self._places[loss] = self._sites.operation(*line, met[0].node.name())
 
         def looked(found: list[torch.Tensor]) -> None:
             if found and not any(bool(is_range) for is_range in found):

@@ -79,7 +79,8 @@ def families(train: Rows, held_out: Rows) -> Families | None:
     training sample has it after as many neighbours. Independent samples have no such place.
     """
     both = np.concatenate([train, held_out])
-    for rows in (_scaled(both), _of_one_unit(both)):
+    for compared in (_scaled, _of_one_unit):
+        rows = compared(both)
         found = None if rows is None else _families(rows, train, held_out)
         if found is not None:
             return found
