@@ -164,8 +164,9 @@ def _tables(view: View) -> list[Weighted]:
 def _twins(view: View, weighted: list[Weighted], hidden: bool = True) -> Verdict | None:
     if not weighted:
         return None
-    last = weighted[-1].parameter.layer if hidden else None
-    if not view.has(TWIN_UNITS) and all(w.parameter.layer == last for w in weighted):
+    last = next(reversed(view[STACKED_LAYERS])) if hidden else None
+    weighted = [w for w in weighted if last not in (w.parameter.layer, w.parameter.name)]
+    if not view.has(TWIN_UNITS) and not weighted:
         return None  # the units of a hidden layer only are compared
     found: list[tuple[Weighted, float]] = []
     parted: list[tuple[Weighted, float]] = []
@@ -173,7 +174,7 @@ def _twins(view: View, weighted: list[Weighted], hidden: bool = True) -> Verdict
     for item in weighted:
         name = item.parameter.name
         series = view[TWIN_UNITS].get(name)
-        if series is None or item.parameter.layer == last or item.parameter.loaded or (
+        if series is None or item.parameter.loaded or (
             not item.parameter.trainable or name not in view[GRADIENT_NORM]
         ):
             continue

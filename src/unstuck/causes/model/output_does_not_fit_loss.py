@@ -117,6 +117,7 @@ def _values(points: dict[str, Series]) -> _Values:
 _RAW = "use the loss that takes raw scores"
 _TAKES = "use the loss that takes probabilities"
 _LOGARITHM = "apply log_softmax first"
+_OF_PROBABILITIES = "take the logarithm of the probabilities"
 
 
 def _without(view: View, kind: str) -> Remedy:
@@ -252,14 +253,17 @@ def _log_probabilities(
     if operation in ("LogSoftmax", "Log", "LogSigmoid", "Log2"):
         return None
     name, axis = ("log_probs", -1) if loss.function in SEQUENCES else ("input", 1)
-    softmax = f"torch.log_softmax({{}}, dim={axis})"
-    taken: Edit = LossArgument(loss.location, name, softmax, _LOGARITHM)
+    probable = operation == "Softmax" or summed
+    code, reason = (("torch.log({} + 1e-8)", _OF_PROBABILITIES) if probable else
+                    (f"torch.log_softmax({{}}, dim={axis})", _LOGARITHM))
+    taken: Edit = LossArgument(loss.location, name, code, reason)
     if axis == -1 and operation == "Softmax":
         taken = ReplaceLayer(_single(view, loss), "LogSoftmax(dim=-1)")
+    swap = loss_form("F.cross_entropy(logits, target)", raw, SwapLoss(
+        loss.location, "cross_entropy", raw))
     takes = (
-        *((loss_form("F.cross_entropy(logits, target)", raw, SwapLoss(
-            loss.location, "cross_entropy", raw)),) if loss.function == "nll_loss" else ()),
-        loss_form(f"F.{loss.function}({softmax.format('logits')}, target)", _LOGARITHM, taken))
+        *((swap,) if loss.function == "nll_loss" and not probable else ()),
+        loss_form(f"F.{loss.function}({code.format('output')}, target)", reason, taken))
     if operation in ("Softmax", "Sigmoid") or summed:
         return _Fault(
             "probabilities", wants, "receives probabilities, not log-probabilities", takes,

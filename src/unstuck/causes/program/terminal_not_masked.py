@@ -10,7 +10,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import MaskEnds, Remedy, Safety
-from unstuck.schema.facts.bootstrap import BootstrappedTarget
+from unstuck.schema.facts.bootstrap import BootstrappedTarget, SummedPastEnds
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.bootstrap import BEYOND_REWARDS, ENDS_BOOTSTRAPPED, ENDS_MARKED
 from unstuck.words import count, number
@@ -27,6 +27,11 @@ SHARE = Threshold(
     "definition",
 )
 
+TELLING = Threshold(
+    "ends-telling", 8.0,
+    "As many ends within one rollout count for two rollouts.",
+    "a choice: each end is a separate event",
+)
 BATCHES = Threshold(
     "batches-without-ends", 8.0,
     "Episodes may be long, so a batch may hold no end. In eight batches of a buffer one should be "
@@ -51,6 +56,10 @@ GROWING = Threshold(
 
 def _detect(view: View) -> Verdict:
     targets = view.record.facts(BootstrappedTarget)
+    rollouts = view.record.facts(SummedPastEnds)
+    if rollouts and view.has(ENDS_BOOTSTRAPPED) and (
+            rollouts[-1].name in view[ENDS_BOOTSTRAPPED]):
+        return _summed(view, rollouts[-1], len(rollouts))
     if not targets:
         return Absent("no targets were found that are a reward plus a discounted value")
     if not view.has(ENDS_BOOTSTRAPPED):
@@ -85,6 +94,44 @@ def _detect(view: View) -> Verdict:
             code_text="target = reward + gamma * (1 - done) * next_value",
         ),),
     )
+
+
+def _summed(view: View, fact: SummedPastEnds, rollouts: int) -> Verdict:
+    """Returns or advantages along trajectories."""
+    series = view[ENDS_BOOTSTRAPPED][fact.name]
+    if float(np.mean(series.values)) < view.limit(SHARE):
+        return Absent(f"{fact.name} stops at the ends of episodes that {fact.ends} marks, at least "
+                      "at some")
+    if rollouts < view.limit(LOOKS) and fact.told < view.limit(TELLING):
+        return Unknown("ends of episodes were seen in one rollout only", ("a longer run",))
+    steps, values = thinned(series.steps, series.values)
+    after = "the sum of the step after it" if fact.sums or not fact.values else (
+        "the value of the state after it")
+    return Present(
+        strength=0.8,
+        title=f"at the end of an episode {fact.name} still holds {after}, at {count(fact.told, 'end')} marked by {fact.ends}",
+        since_step=int(series.steps[0]),
+        location=fact.location,
+        label="goes on where an episode ends",
+        evidence=(Evidence(
+            ENDS_BOOTSTRAPPED.name, fact.name, steps, values, 0.0,
+            f"{fact.name} is made of the reward and of what comes after it, whether the episode "
+            "has ended or not"),),
+        remedies=(Remedy(
+            "stop the sum at ends", Safety.SAFE,
+            (MaskEnds(fact.location, fact.mark, _mask(fact), fact.values if fact.sums else None),
+             ) if fact.mark else (),
+            advice="Multiply the value of the next state and the sum of the next step by 1 - done.",
+            code_text="advantage = delta + gamma * lam * (1 - done) * advantage",
+        ),),
+    )
+
+
+def _mask(fact: SummedPastEnds) -> str:
+    """What is 0 at an end and 1 elsewhere, as code."""
+    if fact.inverse:
+        return fact.mark
+    return f"~{fact.mark}" if fact.is_bool else f"(1 - {fact.mark})"
 
 
 def _never_marked(view: View, fact: BootstrappedTarget) -> Verdict | None:
@@ -146,7 +193,8 @@ CAUSE = Cause(
         "the end of an episode there is no next state, so its value is zero.",
         detection="The program's targets are found to be a reward plus a discount times a value, "
         "for every sample. At the samples that a variable such as done marks, the targets hold "
-        "that value too. Or the variable marks no sample at all, while the targets outgrow "
+        "that value too. Or returns and advantages that are summed up backwards over a trajectory "
+        "go on through such ends. Or the variable marks no sample at all, while the targets outgrow "
         "all that the rewards can add up to.",
         limitations="The variable that marks ends is known by its name. Where it marks time "
         "limits alone, the value of the next state is right, and this finding is wrong. Targets "
@@ -156,7 +204,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(ENDS_BOOTSTRAPPED, ENDS_MARKED, BEYOND_REWARDS),
-    thresholds=(LOOKS, SHARE, BATCHES, BEYOND, GROWING),
+    thresholds=(LOOKS, SHARE, TELLING, BATCHES, BEYOND, GROWING),
     effects=(Effect.TARGETS_OFF_SCALE, Effect.UPDATES_TOO_LARGE, Effect.CANNOT_FIT),
     detect=_detect,
 )

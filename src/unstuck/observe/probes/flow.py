@@ -162,6 +162,8 @@ class FlowProbe(Probe):
         parents = [parent for parent, _ in node.next_functions]
         for given, weight in (places, places[::-1]):
             parameter = self._weight(parents[weight])
+            if parameter is None and node.name() == "MvBackward0" and parents[weight] is not None:
+                parameter = graph.variable(parents[weight])  # the vector of a single output
             if parameter is None:
                 continue
             name = self._names.parameter(parameter)

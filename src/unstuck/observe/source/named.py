@@ -60,6 +60,10 @@ class Scope:
             if found is not None:
                 yield path, found
 
+    def paths(self) -> Iterator[tuple[str, Any]]:
+        """All values, with those that objects and dictionaries hold."""
+        return self._held(DEPTH - 1, last=True)
+
     def _held(self, depth: int, last: bool) -> Iterator[tuple[str, Any]]:
         names = islice(list(self.variables.items()), MOST_NAMES)
         return islice((pair for name, value in names if not name.startswith("__")

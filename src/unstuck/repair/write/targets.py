@@ -9,11 +9,12 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Index
-from unstuck.repair.patch import Form, Patch
+from unstuck.repair.patch import Form, Patch, Splice
 from unstuck.repair.places import spell, steps
 from unstuck.repair.write.sharing import deepcopy
 from unstuck.schema.edits import CopyNetwork, Follow, MaskEnds
 from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.places import SourceLocation
 
 SHARE = "0.01"  # of the way to the trained network that its copy goes at each step
 
@@ -53,7 +54,14 @@ def write_follow(edit: Follow, record: Record, index: Index) -> list[Patch]:
 
 def write_mask_ends(edit: MaskEnds, record: Record, index: Index) -> list[Patch]:
     """A factor on the discounted value: the product in the sum that makes the targets."""
-    found = index.at(edit.at, "what makes the targets")
+    splices = _masked(edit, edit.at, index)
+    if edit.also is not None:
+        splices += _masked(edit, edit.also, index)
+    return [Patch(edit, splices, Form.CALL)]
+
+
+def _masked(edit: MaskEnds, at: SourceLocation | None, index: Index) -> tuple[Splice, ...]:
+    found = index.at(at, "what makes the targets")
     source = found.source
     if not names.resolve(source, found.node, re.split(r"[.\[]", edit.ends)[0]):
         raise Refused(Reason.NO_PLACE, f"{edit.ends} is not known where the targets are made.")
@@ -62,7 +70,7 @@ def write_mask_ends(edit: MaskEnds, record: Record, index: Index) -> list[Patch]
             for side in (node.right, node.left):
                 if isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult):
                     factor = edit.factor.replace("{}", change.operand(source, side.right))
-                    return [Patch(edit, change.times(source, side.right, factor), Form.CALL)]
+                    return change.times(source, side.right, factor)
     raise Refused(Reason.UNKNOWN_FORM, "The targets are not written as a reward plus a product.")
 
 

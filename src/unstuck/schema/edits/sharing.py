@@ -118,12 +118,14 @@ class MaskEnds(Edit):
     """Leave the value of the next state out where the variable `ends` says so.
 
     `at` is the expression that makes the targets, a reward plus a discounted value, and `factor`
-    one that is 0 at ends and 1 elsewhere, where "{}" stands for the value.
+    one that is 0 at ends and 1 elsewhere, where "{}" stands for the value. `also` is another such
+    expression, for a sum that is made of both.
     """
 
     at: SourceLocation | None
     ends: str
     factor: str
+    also: SourceLocation | None = None
 
     def words(self) -> str:
         return "leave out the value of the next state at the end of an episode"

@@ -59,3 +59,25 @@ class BootstrappedTarget(Fact):
     inverse: bool = False
     type: str = ""
     silent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SummedPastEnds(Fact):
+    """Returns or advantages that are summed up backwards over the steps of a trajectory.
+
+    At `told` ends of episodes it tells whether the sum holds what comes after the end. What it
+    holds there is the value of the next state, by the expression `values`, the sum of the next
+    step, by `sums`, or both; None where it is masked or not found. `location` is the one to look
+    at. `ends` is the variable that marks ends, by 0 if it is `inverse`, `mark` how it is written
+    for one step where the sum is made, and `is_bool` says that it is a tensor of truth values.
+    """
+
+    name: str
+    location: SourceLocation | None
+    values: SourceLocation | None
+    sums: SourceLocation | None
+    ends: str
+    mark: str
+    is_bool: bool
+    inverse: bool
+    told: int
