@@ -6,15 +6,16 @@ import math
 
 import numpy as np
 
-from unstuck.measures.basics import GOOD_SKILL, train_loss_at_the_end
+from unstuck.measures.basics import GOOD_SKILL, drawn, train_loss_at_the_end
 from unstuck.measures.view import View
 from unstuck.record.series import PlaceSeries
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sums import LossTerm
-from unstuck.schema.findings import OutcomeKind
+from unstuck.schema.findings import Evidence, OutcomeKind
 from unstuck.schema.quantities import PlaceSignal
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
+from unstuck.words import number, percent, times
 
 WEAK = 0.3  # the skill of a term that has learned little, whatever the others have
 MEMORY = 200  # steps: usual settings keep 10,000 and more
@@ -143,3 +144,18 @@ def _ends(view: View, signal: PlaceSignal) -> dict[str, float]:
     late = {name: series.finite.values[series.finite.steps >= view.record.steps / 2]
             for name, series in view[signal].items()}
     return {name: float(np.median(values)) for name, values in late.items() if len(values)}
+
+
+def shrinking(view: View, left: dict[str, float], share: float) -> Evidence:
+    """The norm of the first matrix that has shrunk like most, beside a share of what it was."""
+    shrunk = float(np.median(list(left.values())))
+    name = next(name for name in left if left[name] <= shrunk)
+    sizes = view[WEIGHT_NORM][name].finite
+    first, last = float(sizes.values[0]), float(sizes.values[-1])
+    return drawn(WEIGHT_NORM, name, sizes, share * first,
+                 f"the norm of {name} falls from {number(first)} to {number(last)}")
+
+
+def strength(pull: float) -> str:
+    """How hard a decay pulls, in words, before "as hard"."""
+    return percent(pull) if pull < 2 else times(pull)

@@ -129,14 +129,6 @@ def gap(view: View) -> Gap | Absent | Unknown:
                seen is not None)
 
 
-def most_dropped(view: View) -> float:
-    """The largest share of a tensor that dropout zeroes in training, 0 without dropout."""
-    shares = [layer.dropped for layer in view.record.layers().values()
-              if layer.role is LayerRole.DROPOUT]
-    shares += [called.share for called in view.record.facts(CalledDropout)]
-    return max((share for share in shares if share is not None), default=0.0)
-
-
 def restraint(view: View) -> str | None:
     """What regularises the network, None if nothing does."""
     for layer in view.record.layers().values():

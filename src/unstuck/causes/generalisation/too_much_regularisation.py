@@ -10,7 +10,6 @@ from unstuck.curves.collapse import collapse_of
 from unstuck.measures import decay
 from unstuck.measures.basics import (
     constant_loss,
-    drawn,
     failed,
     final,
     learned_little,
@@ -20,6 +19,7 @@ from unstuck.measures.basics import (
     thinned,
     train_loss_at_the_end,
 )
+from unstuck.measures.dropping import Dropping, loss_without_dropout, strongest_dropout
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -27,7 +27,6 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, RemoveLayer, Safety, WeighTerm
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.facts.models import Layer, LayerRole
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -35,7 +34,7 @@ from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.schema.signals.targets import LOSS_INPUT_DROPPED
-from unstuck.words import called, number, percent, times
+from unstuck.words import number, percent
 
 DROPPED = Threshold(
     "dropped-share", 0.7,
@@ -111,6 +110,13 @@ HEARD = Threshold(
     "vanishes, the weakest decay wins.",
     "the gradient of plain layers that are well initialised stays within a factor of ten",
 )
+WHOLE = Threshold(
+    "eval-over-train", 2.0,
+    "Dropout makes a loss larger, not smaller. If the loss on the training data doubles when "
+    "nothing is dropped, what was learned is right only for a network with most units missing.",
+    "with usual dropout the loss without it is the lower one",
+)
+LITTLE = 0.5  # of a constant prediction's loss is gone
 EARLY = 5  # steps, before which a decay has had no time to make the gradient small
 
 
@@ -118,6 +124,8 @@ def _detect(view: View) -> Verdict:
     if (at_the_end := _at_the_end(view)) is not None:
         return at_the_end
     if not learned_little(view.outcome):
+        if (lost := _lost_in_eval_mode(view)) is not None:
+            return lost
         found = _penalty(view) if view.outcome.skill is None else None
         skill = decay.skill_of_the_data(view)
         if isinstance(found, Present) and skill is not None and skill < view.limit(POOR_DATA):
@@ -142,26 +150,15 @@ def _detect(view: View) -> Verdict:
 
 
 # Dropout -----------------------------------------------------------------------------------------
-def _eval_loss(view: View) -> tuple[str, float] | None:
-    """The last loss in eval mode, on training data if the program has it."""
-    for signal in (SEEN_LOSS, HELD_OUT_LOSS):
-        if (quiet := final(view, signal)) is not None:
-            return signal.name, quiet
-    return None
-
-
 def _dropout(view: View) -> Verdict:
-    limit = view.limit(DROPPED)
-    strong = [x for x in view.record.layers().values()
-              if x.role is LayerRole.DROPOUT and x.dropped is not None and x.dropped >= limit]
-    if not strong:
+    layer = strongest_dropout(view)
+    if layer is None or layer.share < view.limit(DROPPED):
         return Absent("neither dropout nor weight decay is strong enough to stop the network from "
                       "learning")
-    layer = max(strong, key=lambda x: x.dropped or 0.0)
-    does = f"{called(layer.name)} zeroes {percent(layer.dropped or 0)} of its units"
+    does = f"{layer.name} zeroes {percent(layer.share)} of its units"
     train = train_loss_at_the_end(view)
-    drowned = failed(view.outcome) and (layer.dropped or 0.0) >= view.limit(DROWNED)
-    other, constant = _eval_loss(view), constant_loss(view)
+    drowned = failed(view.outcome) and layer.share >= view.limit(DROWNED)
+    other, constant = loss_without_dropout(view), constant_loss(view)
     if other is None or not constant or not constant > 0:
         if drowned:
             return _dropout_present(view, layer, train, None)
@@ -180,17 +177,16 @@ def _dropout(view: View) -> Verdict:
 
 
 def _dropout_present(
-    view: View, layer: Layer, train: float, other: tuple[str, float] | None
+    view: View, layer: Dropping, train: float, other: tuple[str, float] | None
 ) -> Present:
-    share = layer.dropped or 0.0
     over = train / other[1] if other is not None and other[1] > 0 else 0.0
     strength = 0.85 if over >= 1.2 else 0.75 if over >= view.limit(MODES) else 0.6
-    ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < share)
+    ladder = tuple(Dropout(p) for p in (0.25, 0.1, 0.5, 0.01) if p < layer.share)
     return Present(
         strength=strength, since_step=0, location=layer.location, of_value=True,
-        title=f"{called(layer.name)} zeroes {percent(share)} of its units at every step (usual: 10 "
+        title=f"{layer.name} zeroes {percent(layer.share)} of its units at every step (usual: 10 "
         f"to 50 %), and the loss stays at {number(train)}",
-        label=f"keeps only {percent(1 - share)} of the units",
+        label=f"keeps only {percent(1 - layer.share)} of the units",
         evidence=(
             Evidence(TRAIN_LOSS.name, "", *loss_points(view), None,
                      f"the training loss, with dropout, ends at {number(train)}"),
@@ -201,6 +197,21 @@ def _dropout_present(
         ),
         remedies=(Remedy("use less dropout", Safety.CHANGES_EXPERIMENT, ladder),),
     )
+
+
+def _lost_in_eval_mode(view: View) -> Present | None:
+    """What was learned with most units dropped, and does not hold when all are there."""
+    layer, train = strongest_dropout(view), train_loss_at_the_end(view)
+    whole, constant = final(view, SEEN_LOSS), constant_loss(view)
+    if layer is None or layer.share < view.limit(DROPPED) or whole is None or not constant or (
+            1 - whole / constant >= LITTLE or not whole >= view.limit(WHOLE) * train):
+        return None
+    return replace(
+        _dropout_present(view, layer, train, (SEEN_LOSS.name, whole)), strength=0.8,
+        hides_outcome=True,
+        title=f"{layer.name} zeroes {percent(layer.share)} of its units at every step (usual: 10 "
+        f"to 50 %), and without it the loss on the same data is {number(whole)} instead of "
+        f"{number(train)}")
 
 
 def _at_the_end(view: View) -> Present | None:
@@ -219,7 +230,7 @@ def _at_the_end(view: View) -> Present | None:
         layer is None or f".{layer.name.rpartition('.')[2]}(" in (loss.input_location.text or "")
     ) else None
     name = layer.name if layer is not None and called_at is None else "torch.dropout"
-    other, train = _eval_loss(view), train_loss_at_the_end(view)
+    other, train = loss_without_dropout(view), train_loss_at_the_end(view)
     worse = other is not None and train >= view.limit(MODES) * other[1]
     return Present(
         strength=0.85 if worse or learned_little(view.outcome) else 0.5, since_step=0,
@@ -242,10 +253,6 @@ def _at_the_end(view: View) -> Present | None:
 
 
 # Weight decay ------------------------------------------------------------------------------------
-def _hard(pull: float) -> str:
-    return percent(pull) if pull < 2 else times(pull)
-
-
 def _decay(view: View) -> Verdict:
     optimizer = main_optimizer(view)
     if optimizer is None or not (optimizer.weight_decay or 0.0) > 0:
@@ -268,26 +275,17 @@ def _decay(view: View) -> Verdict:
     if not (shrunk <= most and (pull >= least or decay.shrinks(optimizer))) and not (
             decay.cost_of_decay(view, optimizer) >= view.limit(DEAR)):
         return Absent(f"the weights kept {percent(shrunk)} of their norm, and the weight decay "
-                      f"pulls {_hard(pull)} as hard as the gradient of the loss")
-    return _decay_present(view, optimizer, _shrinking(view, left), shrunk, pull)
-
-
-def _shrinking(view: View, left: dict[str, float]) -> Evidence:
-    """The norm of the first matrix that has shrunk like most."""
-    shrunk = float(np.median(list(left.values())))
-    name = next(name for name in left if left[name] <= shrunk)
-    sizes = view[WEIGHT_NORM][name].finite
-    first, last = float(sizes.values[0]), float(sizes.values[-1])
-    return drawn(WEIGHT_NORM, name, sizes, view.limit(SHRUNK) * first,
-                 f"the norm of {name} falls from {number(first)} to {number(last)}")
+                      f"pulls {decay.strength(pull)} as hard as the gradient of the loss")
+    shrinking = decay.shrinking(view, left, most)
+    return _decay_present(view, optimizer, shrinking, shrunk, pull)
 
 
 def _decay_present(
     view: View, optimizer: Optimizer, shrinking: Evidence, shrunk: float, pull: float
 ) -> Present:
     amount = optimizer.weight_decay or 0.0
-    how = (f"it pulls {_hard(pull)} as hard as the gradient of the loss (usual: a few per cent)"
-           if pull >= view.limit(PULL) else f"{optimizer.kind} scales it up with the gradient")
+    how = (f"it pulls {decay.strength(pull)} as hard as the gradient of the loss (usual: a few per "
+           "cent)" if pull >= view.limit(PULL) else f"{optimizer.kind} scales it up with the gradient")
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location, of_value=True,
@@ -341,7 +339,7 @@ def _penalty(view: View) -> Verdict:
                "the data") + f": it starts with {percent(shares[most])} of the gradient",
         label="weighs more than all that the data say",
         evidence=(
-            *([_shrinking(view, left)] if small else []),
+            *([decay.shrinking(view, left, view.limit(SHRUNK))] if small else []),
             measured(view, TERM_SHARE, most, view.limit(HALF),
                      "the penalty's share of the gradient, where it joins that of the other terms"),
         ),
@@ -390,8 +388,8 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM,
           TERM_LOSS, TERM_SHARE, TERM_SKILL, LOSS_INPUT_DROPPED),
-    thresholds=(ANSWERS, DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF, DEAR,
-                POOR_DATA, HEARD),
+    thresholds=(WHOLE, ANSWERS, DROPPED, DROWNED, MODES, SOMETHING, ENOUGH, SHRUNK, PULL, HALF,
+                DEAR, POOR_DATA, HEARD),
     shows=Effect.WEIGHTS_SHRINK,
     effects=(Effect.BAD_START, Effect.UPDATES_TOO_LARGE, Effect.GRADIENTS_VANISH,
              Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),

@@ -164,7 +164,7 @@ def _tables(view: View) -> list[Weighted]:
 def _twins(view: View, weighted: list[Weighted], hidden: bool = True) -> Verdict | None:
     if not weighted:
         return None
-    last = next(reversed(view[STACKED_LAYERS])) if hidden else None
+    last = list(view[STACKED_LAYERS])[-1] if hidden else None
     weighted = [w for w in weighted if last not in (w.parameter.layer, w.parameter.name)]
     if not view.has(TWIN_UNITS) and not weighted:
         return None  # the units of a hidden layer only are compared

@@ -6,7 +6,7 @@ import math
 
 from unstuck.measures import arms
 from unstuck.measures.basics import learned_little, loss_points, typed
-from unstuck.measures.gap import most_dropped
+from unstuck.measures.dropping import strongest_dropout
 from unstuck.measures.steps import (
     EARLY_PAIRS,
     agreement,
@@ -84,9 +84,9 @@ def _detect(view: View) -> Verdict:
     if not level > 0 or not cost / level >= view.limit(DROWNED):
         return Absent("the gradients are noisy, but the steps are small enough to average the "
                       "noise out")
-    dropped = most_dropped(view)
-    if dropped >= view.limit(DROPPED):
-        return Unknown(f"dropout of {percent(dropped)} adds noise of its own to the gradient",
+    dropout = strongest_dropout(view)
+    if dropout is not None and dropout.share >= view.limit(DROPPED):
+        return Unknown(f"dropout of {percent(dropout.share)} adds noise of its own to the gradient",
                        ("a run without dropout",))
     share = percent(min(cost / level, 1.0))
     harm = "the loss diverges" if diverged else f"gradient noise sustains {share} of the loss"

@@ -112,6 +112,7 @@ IDLE = Threshold(
     "learning rate at which the network learns anything.",
     "CS231n: about 1e-3 is usual",
 )
+SLOW = 0.1  # of the peak: a rate that falls bit by bit stops the loss before it is nearly zero
 PLATEAU = "ReduceLROnPlateau"
 # Schedules whose base rate is the one that they rise to. A lambda may scale by anything.
 RISING = ("OneCycleLR", "LinearLR", "SequentialLR", "ConstantLR")
@@ -179,7 +180,9 @@ def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | No
     cut = trace.below_for_good(peak) if waits else None
     # One that waits for a plateau must have met one at the full rate.
     since, until = (died / 2, died) if cut is None else (2 * cut / 3, cut)
-    falling = was_falling(view, view.limit(STILL), since, until)
+    slow = trace.below_for_good(SLOW * peak) or 0
+    falling = any(was_falling(view, view.limit(STILL), *window) for window in (
+        [(since, until)] if waits else [(since, until), (slow / 2, slow)]))
     if waits and not (at_once or falling):
         return None  # it did what it is for: the loss had plateaued by itself
     if not (at_once or falling):

@@ -109,7 +109,8 @@ def _summed(view: View, fact: SummedPastEnds, rollouts: int) -> Verdict:
         "the value of the state after it")
     return Present(
         strength=0.8,
-        title=f"at the end of an episode {fact.name} still holds {after}, at {count(fact.told, 'end')} marked by {fact.ends}",
+        title=f"at the end of an episode {fact.name} still holds {after}, at "
+        f"{count(fact.told, 'end')} marked by {fact.ends}",
         since_step=int(series.steps[0]),
         location=fact.location,
         label="goes on where an episode ends",
@@ -194,8 +195,8 @@ CAUSE = Cause(
         detection="The program's targets are found to be a reward plus a discount times a value, "
         "for every sample. At the samples that a variable such as done marks, the targets hold "
         "that value too. Or returns and advantages that are summed up backwards over a trajectory "
-        "go on through such ends. Or the variable marks no sample at all, while the targets outgrow "
-        "all that the rewards can add up to.",
+        "go on through such ends. Or the variable marks no sample at all, while the targets "
+        "outgrow all that the rewards can add up to.",
         limitations="The variable that marks ends is known by its name. Where it marks time "
         "limits alone, the value of the next state is right, and this finding is wrong. Targets "
         "that are computed in an unusual way are not recognised, and then nothing is said.",

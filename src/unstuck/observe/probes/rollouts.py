@@ -198,7 +198,8 @@ def _row(value: Any) -> Grid | None:
     if isinstance(value, torch.Tensor):
         if not observable(value) or not 0 < value.numel() <= MOST_ELEMENTS:
             return None
-        return value.detach().reshape(-1).to("cpu", torch.float64).numpy()
+        flat: Grid = value.detach().reshape(-1).to("cpu", torch.float64).numpy()
+        return flat
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.kind not in "biuf" or not 0 < value.size <= MOST_ELEMENTS:
             return None
@@ -233,13 +234,13 @@ def solve(
     matrix = np.stack(columns, 1)
     if (~at_end).sum() < EQUATIONS * len(columns) or not np.abs(target).max():
         return None
-    factors = np.linalg.lstsq(matrix[~at_end], target[~at_end], rcond=None)[0]
+    factors: Grid = np.linalg.lstsq(matrix[~at_end], target[~at_end], rcond=None)[0].astype(float)
     near = EXACT * float(np.abs(target).max() + np.abs(matrix * factors).max())
     full = matrix @ factors
     if np.abs(full - target)[~at_end].max() > near or not LEAST <= factors[0] <= 1 + EXACT:
         return None
     if not _is_of_rewards(matrix, factors, target) or (
-            values is not None and not _is_discounted(*factors[-2:], factors[0])):
+            values is not None and not _is_discounted(factors[-2], factors[-1], factors[0])):
         return None
     valued = factors[-1] * columns[-1] if values is not None else np.zeros_like(full)
     # A constant stays if it is a reward. One that was subtracted from all sums is subtracted once

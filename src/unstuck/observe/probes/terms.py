@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.constant import ConstantLoss, mean_error
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.probes.formula import read_formula
+from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.summands import (
     Joint,
@@ -32,6 +33,7 @@ from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, target_among
 
+MOST_OUTPUTS = 8  # of models in one step
 MOST_SUMS = 8  # that a program may have
 MOST_NODES = 5_000  # of a graph that is searched
 MOST_JOINTS = 256
@@ -75,6 +77,14 @@ class TermProbe(Probe):
         self._values: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}  # of terms, with floors
         self._constants: dict[str, float] = {}  # what the best constant would cost
         self._derives = False  # whether the program asked for derivatives to be differentiated
+        self._outputs: list[Output] = []  # of models in this step
+
+    def model_trained(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Keeps what models return: each term may be about another call."""
+        made = next(iter(tensors_in(output)), None)
+        if self._moment.sampled and made is not None and made.grad_fn is not None:
+            self._outputs = [*self._outputs, Output(
+                made.detach(), graph.sequence(made.grad_fn))][-MOST_OUTPUTS:]
 
     def loss_called(
         self, function: str, original: Any, args: Any, kwargs: Any, result: Any
@@ -146,7 +156,7 @@ class TermProbe(Probe):
             floor = self._floors.get(number, torch.zeros(()))
             self._cost(each, pending.known.constant, value, floor / pending.share)
             return pending.known.fact.function
-        output = self._losses.output
+        output = self._output(reached, bit)
         if inside or output is None or output.value.numel() > ELEMENT_LIMIT:
             return None
         formula = read_formula(term.node, output)
@@ -162,6 +172,13 @@ class TermProbe(Probe):
             value = mean_error(formula.function, formula.prediction, formula.target)
         self._cost(each, each.constant, value, torch.zeros(()))
         return formula.function
+
+    def _output(self, reached: dict[Any, int], bit: int) -> Output | None:
+        """The last output that this term alone is about, else the last one of all."""
+        own = {graph.sequence(node) for node, terms in reached.items()
+               if terms == bit and graph.variable(node) is None}
+        return next((each for each in reversed(self._outputs) if each.sequence in own),
+                    self._losses.output)
 
     def _residual(self, each: _Term, root: Any, output: torch.Tensor) -> str | None:
         """Notes the mean square of an equation's residuals, and what it would cost to stay.
@@ -252,7 +269,7 @@ class TermProbe(Probe):
     def left_halfway(self) -> None:
         """Forgets the step."""
         self._looks, self._values, self._floors, self._constants = [], {}, {}, {}
-        self._derives = False
+        self._derives, self._outputs = False, []
 
 
 def _noting(look: _Look, joint: Joint, alone: bool) -> Any:

@@ -9,8 +9,9 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Index
-from unstuck.repair.patch import Form, Patch, Splice
+from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell, steps
+from unstuck.repair.text import Splice
 from unstuck.repair.write.sharing import deepcopy
 from unstuck.schema.edits import CopyNetwork, Follow, MaskEnds
 from unstuck.schema.facts.optimizers import Optimizer

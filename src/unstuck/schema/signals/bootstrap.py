@@ -17,7 +17,8 @@ ENDS_BOOTSTRAPPED = PlaceSignal(
     "bootstrapped-ends", "",
     "share of the samples marked as the end of an episode whose target holds the value of the "
     "state after it, or whose return or advantage holds that of the step after it",
-    requires=f"{_TARGETS}, or returns or advantages along a trajectory, and a variable that marks the ends of episodes", place="target",
+    requires=f"{_TARGETS}, or returns or advantages along a trajectory, and a variable that marks "
+    "the ends of episodes", place="target",
 )
 ENDS_MARKED = PlaceSignal(
     "marked-ends", "",
