@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.curves.loss_curve import LossCurve
+from unstuck.curves.stages import fits_a_rest
 from unstuck.curves.statistics import Floats, point_noise
 from unstuck.record.reader import Record, main_track
 from unstuck.record.series import Series, in_order
@@ -37,6 +38,9 @@ def not_told(record: Record, curve: LossCurve) -> Outcome | None:
             curve, f"The targets of the loss hold {number(target.discount)} times a value that a "
             "network of the program estimates itself, so the loss follows these values and need "
             f"not fall. {_ends(curve)}", 0.8)
+    if fits_a_rest(record):
+        return _outcome(curve, "The targets are what an earlier training left over, and may hold "
+                        f"nothing more to learn. {_ends(curve)}", 0.7)
     drift = _drift(record)
     if drift is None:
         return None

@@ -285,7 +285,8 @@ def _decay_present(
 ) -> Present:
     amount = optimizer.weight_decay or 0.0
     how = (f"it pulls {decay.strength(pull)} as hard as the gradient of the loss (usual: a few per "
-           "cent)" if pull >= view.limit(PULL) else f"{optimizer.kind} scales it up with the gradient")
+           "cent)" if pull >= view.limit(PULL) else
+           f"{optimizer.kind} scales it up with the gradient")
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location, of_value=True,

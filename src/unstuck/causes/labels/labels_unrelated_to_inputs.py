@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unstuck.curves.stages import fits_a_rest
 from unstuck.measures.basics import (
     failed,
     final,
@@ -129,6 +130,9 @@ def _detect(view: View) -> Verdict:
     if score >= view.limit(DEPENDENT):
         return Absent(f"the targets depend on the inputs ({number(round(score, 1))} standard "
                       "deviations more than permuted targets)")
+    if fits_a_rest(view.record):
+        return Unknown("the targets are what an earlier training left over, and may hold nothing "
+                       "more to learn", (LOOK,))
     network = _network(view)
     held_out = scores.get("held-out", 0.0)
     richer = held_out >= view.limit(DEPENDENT) and (
