@@ -28,6 +28,12 @@ UNITS = Threshold(
     "produce any output for any sample.",
     "as many equations as unknowns; Zhang et al. 2017, theorem 1",
 )
+FAR = Threshold(
+    "units-of-the-very-wide", 1_000.0,
+    "So many units and more for few samples are no usual choice. In smaller layers missing "
+    "regularisation or too few samples are as likely.",
+    "a choice: hidden layers for tables and small images have 16 to 512 units",
+)
 TRIAL = ("runs with half and a quarter of the width, one with nn.Dropout(0.25) and one with more "
          "samples (it is too-wide if less width lowers the held-out loss and not the training "
          "loss, no-regularisation if only dropout helps, too-few-samples if only more samples do)")
@@ -39,8 +45,7 @@ def _detect(view: View) -> Verdict:
     found = gap(view)
     if not isinstance(found, Gap):
         return found
-    if not (found.sure and found.lost >= view.limit(HARM)):
-        return Absent("the held-out loss has hardly risen from its best")
+    rose = found.sure and found.lost >= view.limit(HARM)
     if (restored := not_kept(view)) is not None:
         return restored
     inner = hidden(widths(view))
@@ -54,12 +59,15 @@ def _detect(view: View) -> Verdict:
     if not widest.units >= view.limit(UNITS) * samples:
         return Absent(f"the widest hidden layer has only {count(widest.units, 'unit')} for "
                       f"{count(round(samples), 'sample')}")
+    by_far = widest.units >= max(view.limit(FAR), view.limit(UNITS) * samples)
+    if not (rose or by_far):
+        return Absent("the held-out loss has hardly risen from its best")
     steps, values = thinned(found.held.steps, found.held.values)
+    course = f"rose from {number(found.best)} to" if rose else "stays at"
     return Present(
-        strength=0.4, since_step=found.best_step, location=model_location(view),
+        strength=0.85 if by_far else 0.4, since_step=found.best_step, location=model_location(view),
         title=f"a hidden layer has {count(widest.units, 'unit')} for only "
-        f"{count(round(samples), 'sample')}, and the held-out loss rose from {number(found.best)} "
-        f"to {number(found.end)}",
+        f"{count(round(samples), 'sample')}, and the held-out loss {course} {number(found.end)}",
         label=count(elements(view), "weight"),
         evidence=(Evidence(HELD_OUT_LOSS.name, "", steps, values, found.best,
                            f"the held-out loss was best at step {found.best_step} and ends at "
@@ -93,7 +101,8 @@ CAUSE = Cause(
         detection="The held-out loss has lost at least a quarter of its improvement again, by more "
         "than its noise. And a hidden layer has at least as many units as there are training "
         "samples. Missing regularisation and too few samples look the same, so this is only a "
-        "suspect beside them until a narrower network has been tried.",
+        "suspect beside them until a narrower network has been tried. With a thousand units and "
+        "more for fewer samples it comes first, also where the held-out loss only stays high.",
         limitations="Very wide networks often predict new data as well as narrow ones, so width "
         "comes last among the suspects. Nothing is reported if the training samples could not be "
         "counted.",
@@ -105,7 +114,7 @@ CAUSE = Cause(
     needs=(TRAIN_LOSS,),
     uses=(HELD_OUT_LOSS, SEEN_LOSS, CONSTANT_LOSS, DISTINCT_SAMPLES, LABELS_FOUND,
           LABELS_BY_CHANCE),
-    thresholds=(HARM, UNITS),
+    thresholds=(HARM, UNITS, FAR),
     shows=Effect.MEMORISES,
     needs_trend=True,
     by_trial=True,

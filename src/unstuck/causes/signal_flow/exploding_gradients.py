@@ -192,23 +192,27 @@ def _over_depth(view: View) -> _Growth | None:
                   last_good_step(view))
         steps = sorted(set.intersection(*(set(gradients[x.name].steps.tolist()) for x in order)))
         ratios: list[tuple[int, float]] = []
-        slopes: list[float] = []
+        first: list[float] = []  # growth that does not come from a single layer
         for step in (s for s in steps if s <= end):
             norms = np.array([
                 gradients[x.name].values[np.searchsorted(gradients[x.name].steps, step)]
                 for x in order])
             if not (np.isfinite(norms).all() and (norms > 0).all()):
                 continue
-            per_layer = float(np.median(np.log10(norms[:-1]) - np.log10(norms[1:])))
-            slopes.append(per_layer)
+            rises = np.log10(norms[:-1]) - np.log10(norms[1:])
             ratio = float(norms[0] / norms[-1])
-            ratios.append((step, ratio if per_layer >= view.limit(GROWTH) else 1.0))
+            # In blocks with a shortcut it grows from block to block, and not within them.
+            spread = 10 ** float(rises.sum() - rises.max())
+            evenly = float(np.median(rises))
+            first.append(spread if evenly < view.limit(DOUBLING) else ratio)
+            ratios.append((step, ratio if evenly >= view.limit(GROWTH) or (
+                wild and spread >= view.limit(BORN)) else 1.0))
         grown = [s for s, ratio in ratios if ratio >= view.limit(DEPTH)]
         # In most of the steps before the weights moved far: one odd batch is no property.
         if len(grown) < max(2, len(ratios) / 2):
             grown = []
         born = wild and bool(ratios) and ratios[0][0] == 0 and (
-            ratios[0][1] >= view.limit(BORN) and slopes[0] >= view.limit(DOUBLING))
+            min(ratios[0][1], first[0]) >= view.limit(BORN))
         if not grown and not born:
             continue
         points = Series(np.array([s for s, _ in ratios], dtype=np.int64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from unstuck.observe.batch_axis import Lost, Mixed, Summed, follow, kept
 from unstuck.observe.batch_entry import FEWEST, Entry, entry_of, has_rows
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
+from unstuck.observe.source.named import scopes
 from unstuck.observe.source.naming import unwrapped
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, tensors_in
@@ -26,6 +28,9 @@ STEPS = 3  # first steps that are looked at
 _VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
 _SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
 MOST_CALLS = 8  # of models in one step
+NEAR = 2  # of the user's frames that lie innermost
+MOST_NUMBERS = 10_000_000  # of a variable that rows are looked for in
+FEWEST_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,17 @@ class MixingProbe(Probe):
         super().__init__(context)
         self._finite = context.probe(FiniteProbe)
         self._turned: tuple[str, tuple[int, ...], Site | None] | None = None
+        self._drawn = 0  # samples of the last batch of a loader, if they were drawn out of order
         self._samples = 0  # in the batch that the model was called with last
         self._newest = -1  # node of that call
         self._known: set[str] = set()
         self._calls: list[_Call] = []
+
+    def batch_drawn(self, iterator: Any, indices: Any) -> None:
+        """Notes how many samples lie in a batch that was drawn in another order than theirs."""
+        if self._moment.step < STEPS:
+            self._drawn = len(indices) if type(indices) is list and all(
+                type(i) is int for i in indices) and _out_of_order(indices) else 0
 
     def layer_called(self, module: nn.Module, args: Any, output: Any) -> None:
         """Notes the first layer that takes time first."""
@@ -90,12 +102,26 @@ class MixingProbe(Probe):
         if turned is None:
             return
         name, shape, site = turned
-        # Where the model's input has time first, its output has the samples second.
+        # Where the model's input has time first, its output has the samples second, and no pass
+        # over the data takes time steps out of their order.
         if shape[0] == self._samples and 1 < shape[1] != shape[0] and (
-            given.shape[:2] == shape[:2] and shape[1] not in output.shape[1:2]
+            given.shape[:2] == shape[:2]
+        ) and (shape[1] not in output.shape[1:2] or self._drawn == shape[0] or (
+            self._picked(given))
         ):
             self._found(name, "order", tuple(given.shape), shape, self._sites.location(site), step,
                         self._samples)
+
+    def _picked(self, given: torch.Tensor) -> bool:
+        """Whether the rows of a batch are rows of a variable, out of their order."""
+        for scope in scopes(self._sites, 2)[0][:NEAR]:
+            for _, table in scope.tensors(deep=False, least=given.numel() + 1):
+                if table.shape[1:] == given.shape[1:] and table.dtype == given.dtype and (
+                        table.numel() <= MOST_NUMBERS and table.is_cpu and given.is_cpu):
+                    places = _places(given.detach(), table.detach())
+                    if places and _out_of_order(places):
+                        return True
+        return False
 
     def _note(self, module: nn.Module, given: Any, outputs: list[torch.Tensor]) -> None:
         """Keeps what must be known of a call when its graph is there."""
@@ -201,3 +227,21 @@ class MixingProbe(Probe):
             self._writer.sample(PASTED_SHARE, step, {name: 1.0})
             self._writer.fact(Pasted(
                 name, samples, samples, given, taken, location, how, order), step)
+
+
+def _out_of_order(places: list[int]) -> bool:
+    """Whether few of these follow one another."""
+    follow = sum(b == a + 1 for a, b in pairwise(places))
+    return len(places) >= FEWEST_ROWS and 2 * follow < len(places)
+
+
+def _places(rows: torch.Tensor, table: torch.Tensor) -> list[int]:
+    """Where rows lie in a table; nothing if one of the first is not in it or in it several times.
+    """
+    found = []
+    for row in rows[:2 * FEWEST_ROWS]:
+        same = (table == row).flatten(1).all(1).nonzero().flatten().tolist()
+        if len(same) != 1:
+            return []
+        found += same
+    return found
