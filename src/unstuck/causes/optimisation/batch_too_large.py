@@ -49,6 +49,7 @@ FEW = Threshold(
     "takes a whole epoch, its batches could make many.",
     "Adam moves a weight by the learning rate per step: by 0.1 in 100 steps of the usual 0.001",
 )
+MANY_PASSES = 20  # over the data: more of them is not what a run lacks that has few updates
 ONE = 1.5  # updates per epoch: all samples go into a single step
 ON_ITS_WAY = Threshold(
     "still-on-its-way", 0.2,
@@ -103,7 +104,7 @@ def _detect(view: View) -> Verdict:
         "step more often", Safety.CHANGES_EXPERIMENT,
         tuple(StepEvery(passes, condition) for passes in (1, 4))),)
     return Present(
-        strength=0.45, since_step=0, of_value=True,
+        strength=0.7 if view.record.steps >= MANY_PASSES * updates else 0.45, since_step=0, of_value=True,
         location=condition or batch_location(view, size),
         evidence=evidence,
         title=f"a batch size of {number(size)} is too large: the whole run has "

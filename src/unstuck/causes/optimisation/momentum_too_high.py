@@ -12,6 +12,7 @@ from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import (
     GOOD_SKILL,
+    GOOD_SKILL,
     drawn,
     failed,
     learned_little,
@@ -72,8 +73,38 @@ WAVE = Threshold(
     "value and more, and falls again. The noise of batches hardly moves a median of ten.",
     "a choice: where a run of the corpus has plateaued without high momentum, none rises so far",
 )
+INERT = Threshold(
+    "memory-of-the-run", 0.25,
+    "Steps add up the gradients of more than a quarter of the run. What they follow has long changed "
+    "by then, so the loss swings, or comes down late.",
+    "a momentum of 0.9 adds up ten gradients, one of 0.99 a hundred",
+)
 WAVES = 3  # such rises: one or two may have other reasons
 BEYOND_NOISE = 5.0  # standard errors of a mean of ten steps
+
+
+def _remembers_too_long(view: View, optimizer: Optimizer) -> bool:
+    """Whether steps are sums over a large part of the run, and it ends far from its aim."""
+    memory = 1 / (1 - optimizer.momentum) if optimizer.momentum and optimizer.momentum < 1 else 0.0
+    skill = view.outcome.skill
+    return optimizer.kind in ("SGD", "RMSprop") and memory > view.limit(INERT) * (
+        view.record.steps) and skill is not None and skill < GOOD_SKILL
+
+
+def _inert(view: View, optimizer: Optimizer) -> Present:
+    momentum = optimizer.momentum or 0.0
+    memory = count(round(1 / (1 - momentum)), "gradient")
+    steps, points = loss_points(view)
+    return Present(
+        strength=0.75, of_value=True, since_step=0, location=optimizer.location,
+        title=f"the momentum of {number(momentum)} is too high: each step adds up the last {memory}"
+        f", and the run has only {count(view.record.steps, 'step')}",
+        label=f"adds up {memory} (usual: {number(1 / (1 - USUAL_MOMENTUM))})",
+        evidence=(Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                           "the loss follows what the gradients were long before"),),
+        remedies=(Remedy("lower the momentum", Safety.SAFE, tuple(
+            OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL_MOMENTUM, 0.0))),),
+    )
 
 
 def _detect(view: View) -> Verdict:
@@ -90,6 +121,8 @@ def _detect(view: View) -> Verdict:
     rises = _rises(view) if outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.LEARNING) else []
     swings = len(rises) >= WAVES
     if not (swings or outcome.kind is OutcomeKind.DIVERGED or learned_little(outcome)):
+        if _remembers_too_long(view, optimizer):
+            return _inert(view, optimizer)
         return Absent("the loss fell well, so the run tolerates its momentum")
     schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
     if schedule is not None and number(optimizer.momentum) != next(
@@ -289,7 +322,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(LEARNING_RATE,),
-    thresholds=(ADDED, LONG, SOME, CAME_DOWN, CAME_BACK, WAVE),
+    thresholds=(INERT, ADDED, LONG, SOME, CAME_DOWN, CAME_BACK, WAVE),
     shows=Effect.STEPS_ADD_UP,
     effects=(Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH, Effect.CANNOT_FIT),
     alike=("learning-rate-too-high",),
