@@ -12,7 +12,7 @@ from unstuck.observe.probes.padding import Padded, PaddingProbe
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sequences import PaddedTargets
 from unstuck.schema.signals.sequences import IGNORED_TARGETS, PADDING_IN_LOSS, REAL_IN_LOSS
-from unstuck.torch_api import CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
+from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
 ELEMENT_LIMIT = 4_000_000  # of targets that are looked at
 ALL = 0.99  # of the padded targets must be one value, that
@@ -38,7 +38,7 @@ class PaddedTargetProbe(Probe):
         """Looks at the targets, at a sampled step and with gradients on."""
         classes = function in CLASS_LIKELIHOODS
         if not self._moment.sampled or not loss.requires_grad or not (
-            classes or function in REGRESSION
+            classes or function in REGRESSION or function in BINARY
         ):
             return
         target = target_among(function, args)
@@ -52,19 +52,39 @@ class PaddedTargetProbe(Probe):
         if ignored is not None:
             self._ignored[known.name] = (target == ignored).float().mean()
         node = args[0].grad_fn
-        if node is None or not is_plain(args[0]):
+        if node is not None and is_plain(args[0]):
+            self._compare(known.name, function, node, tuple(args[0].shape), target, ignored)
+
+    def loss_differentiated(self, loss: torch.Tensor) -> None:
+        """Looks at the targets of a loss that is written by hand."""
+        known = self._losses.known.get(("", self._sites.here()))
+        formula = known.by_hand if known is not None and self._moment.sampled else None
+        if known is None or formula is None or formula.function not in BINARY or (
+            formula.target is None or formula.made_by is None
+            or formula.target.numel() > ELEMENT_LIMIT or not observable(formula.target)
+        ):
             return
+        self._compare(known.name, formula.function, formula.made_by, formula.input_shape,
+                      formula.target.detach(), None)
+
+    def _compare(
+        self, name: str, function: str, node: Any, given: tuple[int, ...], target: torch.Tensor,
+        ignored: int | None,
+    ) -> None:
+        """Asks for the gradient of outputs, made by a node, whose targets are padded."""
+        classes = function in CLASS_LIKELIHOODS
         for padded in self._padding.now:
-            steps = steps_of(target, padded, tuple(args[0].shape), classes)
+            steps = steps_of(target, padded, given, classes)
             found = value_at(target, *steps) if steps is not None else None
-            if steps is None or found is None or not (found[1] or classes):
+            if steps is None or found is None or not (
+                    found[1] or function not in REGRESSION):
                 continue
-            fact = PaddedTargets(known.name, found[0], ignored, own=found[1])
-            if self._written.get(known.name) != fact:
-                self._written[known.name] = fact
+            fact = PaddedTargets(name, found[0], ignored, own=found[1])
+            if self._written.get(name) != fact:
+                self._written[name] = fact
                 self._writer.fact(fact, self._moment.step)
             node.register_prehook(self._guard.guarded(
-                self._noting(known.name, *steps, classes and args[0].ndim > 2)))
+                self._noting(name, *steps, classes and len(given) > 2)))
             return
 
     def _noting(
