@@ -155,7 +155,7 @@ class LeakProbe(Probe):
             self._look_in_place(name, given, begins, nodes)
         for name, (steps, given) in self._next.items():
             maps = [(node, share) for node in sorted(nodes, key=graph.sequence)
-                    if (share := _ahead(node, steps)) is not None and _attends_to(node, given)]
+                    if (share := ahead(node, steps)) is not None and _attends_to(node, given)]
             if maps:
                 self._attend(name, maps[0][0], [share for _, share in maps], steps)
                 continue
@@ -177,7 +177,7 @@ class LeakProbe(Probe):
         times = (1,) if begins else (1, 0)
         for time in times if any(_reads(node, given) for node in nodes) else ():
             steps = int(given.shape[time])
-            shares = [share for node in nodes if (share := _ahead(node, steps)) is not None
+            shares = [share for node in nodes if (share := ahead(node, steps)) is not None
                       and (not begins or _attends_to(node, given))]
             layer = None if shares else next((
                 kind for kind, made, axis in self._forwards if axis == time and any(
@@ -330,7 +330,7 @@ def _share(same: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
     return torch.where(count >= STEPS, (same & counted).sum() / count.clamp(min=1), 0.0)
 
 
-def _ahead(node: Any, steps: int) -> Number | None:
+def ahead(node: Any, steps: int) -> Number | None:
     """How much of a map of attention goes to later steps; None if it is not one over all steps."""
     name = node.name()
     if name.startswith("ScaledDotProduct"):
