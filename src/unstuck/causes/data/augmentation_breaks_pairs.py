@@ -110,7 +110,7 @@ def _present(view: View, held: float | None) -> Present:
                      f"the best place of each it is {number(best)}, more than for maps of other "
                      "samples"),
             Evidence(PAIR_TURNED.name, "train", (step,), (turned,), view.limit(TURNED),
-                     f"{percent(turned)} of the maps fit best when they are mirrored"),
+                     f"{percent(turned)} of the maps fit best when they are mirrored or turned"),
         ),
         remedies=(Remedy(
             "transform both together", Safety.SAFE if fact is not None else Safety.ADVICE,

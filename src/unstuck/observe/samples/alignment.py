@@ -6,6 +6,7 @@ Source: Padfield 2012, Masked object registration in the Fourier domain.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +56,31 @@ def fit(pictures: Maps, maps: Maps) -> Fit | None:
     if len(maps) < FEWEST:
         return None
     far = np.abs(pictures - pictures.mean((2, 3), keepdims=True))
-    found = [_of_one(channel, maps) for channel in np.moveaxis(
-        np.concatenate([pictures, far], 1), 1, 0) if np.all(channel.std((1, 2)) > 1e-6)]
+    found = [look(channel, maps) for channel in np.moveaxis(
+        np.concatenate([pictures, far], 1), 1, 0) if np.all(channel.std((1, 2)) > 1e-6)
+        for look in (_moved, _turned)]
     return max(found, key=lambda one: one.surplus, default=None)
 
 
-def _of_one(pictures: Maps, maps: Maps) -> Fit:
+def _moved(pictures: Maps, maps: Maps) -> Fit:
+    """Among all movements, and mirror images of them."""
+    return _fitted(pictures, maps, _search)
+
+
+def _turned(pictures: Maps, maps: Maps) -> Fit:
+    """Among mirror images and quarter turns, where they are: maps of others fit much less then."""
+    return _fitted(pictures, maps, _turn)
+
+
+def _fitted(
+    pictures: Maps, maps: Maps, search: Callable[[Maps, Maps], tuple[Floats, Floats, Integers]]
+) -> Fit:
     order = np.random.default_rng(SEED).permutation(len(maps))
     # Each map goes to the next one in a random circle: none to its own.
     strangers = np.empty_like(order)
     strangers[order] = np.roll(order, 1)
-    here, best, where = _search(pictures, maps)
-    _, others, _ = _search(pictures, maps[strangers])
+    here, best, where = search(pictures, maps)
+    _, others, _ = search(pictures, maps[strangers])
     apart = best - others
     error = float(apart.std(ddof=1)) / np.sqrt(len(apart))
     _, counts = np.unique(where, axis=0, return_counts=True)
@@ -81,10 +95,7 @@ def _search(pictures: Maps, maps: Maps) -> tuple[Floats, Floats, Integers]:
 
     A fit of the other sign is as good.
     """
-    turns = [maps, maps[:, :, ::-1]]
-    if maps.shape[1] > 1:
-        turns += [maps[:, ::-1], maps[:, ::-1, ::-1]]
-    every = _correlations(pictures[:, None], np.stack(turns, 1))
+    every = _correlations(pictures[:, None], np.stack(_mirrored(maps), 1))
     count, *shape = every.shape
     places = np.abs(every).reshape(count, -1).argmax(1)
     best = np.abs(every).reshape(count, -1)[np.arange(count), places]
@@ -92,6 +103,29 @@ def _search(pictures: Maps, maps: Maps) -> tuple[Floats, Floats, Integers]:
     where = np.stack([turn, *((moved + size // 2) % size - size // 2 for moved, size in (
         (down, shape[1]), (right, shape[2])))], 1)
     return every[:, 0, 0, 0], best, where
+
+
+def _turn(pictures: Maps, maps: Maps) -> tuple[Floats, Floats, Integers]:
+    """The same without movements, and with quarter turns of square maps."""
+    turns = _mirrored(maps)
+    if maps.shape[1] == maps.shape[2]:
+        turns += _mirrored(maps.swapaxes(1, 2))
+    every = np.stack([_correlation(pictures, each) for each in turns], 1)
+    turn = np.abs(every).argmax(1)
+    best = np.abs(every)[np.arange(len(turn)), turn]
+    where = np.stack([turn, np.zeros_like(turn), np.zeros_like(turn)], 1)
+    return every[:, 0], best, where
+
+
+def _mirrored(maps: Maps) -> list[Maps]:
+    turns = [maps, maps[:, :, ::-1]]
+    return turns + [maps[:, ::-1], maps[:, ::-1, ::-1]] if maps.shape[1] > 1 else turns
+
+
+def _correlation(a: Maps, b: Maps) -> Floats:
+    a, b = (x - x.mean((1, 2), keepdims=True) for x in (a, b))
+    scale = np.sqrt((a**2).sum((1, 2)) * (b**2).sum((1, 2)))
+    return np.asarray((a * b).sum((1, 2)) / np.maximum(scale, 1e-30))
 
 
 def _correlations(a: Maps, b: Maps) -> Maps:
