@@ -29,7 +29,7 @@ DOES = {
     Counting.TWICE: "takes the sigmoid of what is a probability already, which is always above a "
     "half",
     Counting.PAIRS: "compares each prediction with the labels of all samples of its batch",
-    Counting.AXIS: "takes, for each class, the sample with the largest output",
+    Counting.AXIS: "takes, for each class, the sample or the step with the largest output",
     Counting.BATCHES: "divides the number of right predictions by the number of batches",
     Counting.SHARES: "adds up the shares of right predictions in the batches, and divides the sum "
     "by the number of samples",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import torch
 
@@ -48,6 +49,15 @@ def are_classes(value: torch.Tensor, output: torch.Tensor) -> bool:
     return bool(0 <= int(value.max()) < output.shape[axis_of(value, output)])
 
 
-def axis_of(labels: torch.Tensor, output: torch.Tensor) -> int:
-    """The axis of the classes: the last one, or the second."""
-    return -1 if labels.shape == output.shape[:-1] else 1
+def axis_of(
+    labels: torch.Tensor, output: torch.Tensor, shapes: Iterable[tuple[int, ...]] = ()
+) -> int:
+    """The axis of the classes: the last one, or the second.
+
+    Where it may be both, the second if a loss received outputs of one of these shapes: it takes the
+    classes there.
+    """
+    last = labels.shape == output.shape[:-1]
+    if last and output.ndim > 2 and any(shape[1:] == tuple(output.shape[1:]) for shape in shapes):
+        return 1
+    return -1 if last else 1

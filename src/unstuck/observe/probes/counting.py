@@ -125,14 +125,18 @@ def of_two_classes(
 
 
 def of_classes(
-    told: Integers, labels: Integers, classes: int, output: torch.Tensor | None
+    told: Integers, labels: Integers, classes: int, output: torch.Tensor | None,
+    across: Integers | None = None,
 ) -> Counts:
     """Counts by predicted classes and labels, both (N,).
 
-    `output`, (N, classes), is given where each sample has one prediction.
+    `output`, (N, classes), is given where each sample has one prediction. `across` are the places
+    of the largest outputs along another axis of the same length.
     """
     samples = len(labels)
     found: Counts = {Counting.RIGHT: [_share(int(np.sum(told == labels)), samples)]}
+    if across is not None:
+        found[Counting.AXIS] = [_share(int(np.sum(across == labels)), samples)]
     if output is None:
         return found
     pairs = np.bincount(told, minlength=classes) @ np.bincount(

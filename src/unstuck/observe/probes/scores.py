@@ -225,12 +225,16 @@ class ScoreProbe(Probe):
                     self._unheld.meets(places[0], near[0], self._labels_at[places[0]])
                 self._evaluated.add(output, labels, None)
                 return
-            axis = axis_of(labels, output)
+            axis = axis_of(labels, output, {
+                known.fact.input_shape for known in self._losses.known.values()
+                if known.fact.function in CLASSES})
             classes = output.shape[axis]
             told = output.argmax(axis).reshape(-1).numpy()
             flat = labels.reshape(-1).long().numpy()
             alone = output if output.ndim == 2 else None
-            counts = of_classes(told, flat, classes, alone)
+            across = output.argmax(-1).reshape(-1).numpy() if axis == 1 and (
+                output.ndim > 2 and labels.shape == output.shape[:-1]) else None
+            counts = of_classes(told, flat, classes, alone, across)
             run.parts[""].add(len(flat), counts)
             self._evaluated.add(output, labels, axis)
             deep = run.parts[""].batches == 1  # later batches have what the first one had
