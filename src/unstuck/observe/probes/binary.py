@@ -6,6 +6,7 @@ max(s, 0) - ts + log(1 + exp(-|s|)), which never overflows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -31,7 +32,7 @@ class BinaryEntropy:
     """The parts of a binary cross entropy.
 
     `root` adds up its two terms. `given` are probabilities, or with `logits` scores, which the node
-    `made_by` has made.
+    `made_by` has made. `weights` are what the terms are multiplied by, None for none.
     """
 
     root: Any
@@ -39,6 +40,7 @@ class BinaryEntropy:
     given: torch.Tensor
     made_by: Any
     logits: bool
+    weights: torch.Tensor | None = None
 
 
 def binary_entropy(root: Any) -> BinaryEntropy | None:
@@ -52,8 +54,24 @@ def binary_entropy(root: Any) -> BinaryEntropy | None:
         if len(behind) != 1:
             return None
         node = behind[0]
-    terms = _terms(node, sign) if means else []
-    if means and len(terms) < 2:
+    found = _of_samples(node, sign) if means else None
+    return found if found is not None and found.weights is None else None
+
+
+def weighted_entropies(nodes: list[Any]) -> Iterator[BinaryEntropy]:
+    """The binary cross entropies of single samples in a graph, weighted or to be weighted."""
+    for node in nodes:
+        if node.name() in ("AddBackward0", "SubBackward0", "NegBackward0") and (
+                math.prod(graph.shape(node) or ()) > 1):
+            found = _of_samples(node, 1.0) or _of_samples(node, -1.0)
+            if found is not None:
+                yield found
+
+
+def _of_samples(node: Any, sign: float) -> BinaryEntropy | None:
+    """The binary cross entropy of single samples, or its negative where the sign is -1."""
+    terms = _terms(node, sign)
+    if len(terms) < 2:
         return _of_score(node, sign)
     if len(terms) != 2:
         return None
@@ -69,12 +87,15 @@ def binary_entropy(root: Any) -> BinaryEntropy | None:
     ):
         return None
     with torch.no_grad():
-        if not torch.allclose(first + second, -torch.ones_like(first), atol=1e-5):
-            return None  # weighted, or of the other sign
+        both, weights = first + second, None
+        if not torch.allclose(both, -torch.ones_like(first), atol=1e-5):
+            if bool((both >= 0).any()) or bool(((first != 0) & (second != 0)).any()):
+                return None  # of the other sign, or of shares with weights
+            weights, first = -both, first / -both
         if log.name() == _SOFTPLUS:
             given = -given
-        return BinaryEntropy(node, -first, given, one[0],
-                             log.name() in ("LogSigmoidBackward0", _SOFTPLUS))
+        return BinaryEntropy(node, -first, given, one[0], log.name() in (
+            "LogSigmoidBackward0", _SOFTPLUS), weights)
 
 
 def _alike(one: Any, other: Any) -> bool:

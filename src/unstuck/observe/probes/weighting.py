@@ -12,6 +12,7 @@ import torch
 
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.binary import weighted_entropies
 from unstuck.observe.probes.formula import PICKS, picked
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.tensors import counted, is_plain, observable, spread
@@ -162,7 +163,7 @@ class WeightingProbe(Probe):
         written = self._losses.known.get(("", self._sites.here()))
         found = dict(self._single)
         if written is not None and not found:
-            found = _log_probabilities(nodes, written.name)
+            found = _log_probabilities(nodes, written.name) or self._entropies(nodes, written.name)
         if not found:
             return
         for node in sorted(nodes, key=graph.sequence):
@@ -179,6 +180,15 @@ class WeightingProbe(Probe):
                         with torch.no_grad():
                             size = weight.float().abs().reshape(target.shape)
                         self._later.read_now([target, size], partial(self._read, name))
+
+    def _entropies(self, nodes: list[Any], name: str) -> dict[int, tuple[str, torch.Tensor]]:
+        """The nodes of binary cross entropies of single samples, with the labels."""
+        found = {}
+        for each in weighted_entropies(nodes):
+            found[graph.sequence(each.root)] = name, each.target
+            if each.weights is not None:
+                self._later.read_now([each.target, each.weights], partial(self._read, name))
+        return found
 
     def _read(self, name: str, found: list[torch.Tensor]) -> None:
         with torch.no_grad():
