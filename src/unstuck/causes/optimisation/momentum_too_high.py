@@ -12,7 +12,6 @@ from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import (
     GOOD_SKILL,
-    GOOD_SKILL,
     drawn,
     failed,
     learned_little,
@@ -75,8 +74,8 @@ WAVE = Threshold(
 )
 INERT = Threshold(
     "memory-of-the-run", 0.25,
-    "Steps add up the gradients of more than a quarter of the run. What they follow has long changed "
-    "by then, so the loss swings, or comes down late.",
+    "Steps add up the gradients of more than a quarter of the run. What they follow has long "
+    "changed by then, so the loss swings, or comes down late.",
     "a momentum of 0.9 adds up ten gradients, one of 0.99 a hundred",
 )
 WAVES = 3  # such rises: one or two may have other reasons

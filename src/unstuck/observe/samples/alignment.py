@@ -119,7 +119,7 @@ def _turn(pictures: Maps, maps: Maps) -> tuple[Floats, Floats, Integers]:
 
 def _mirrored(maps: Maps) -> list[Maps]:
     turns = [maps, maps[:, :, ::-1]]
-    return turns + [maps[:, ::-1], maps[:, ::-1, ::-1]] if maps.shape[1] > 1 else turns
+    return [*turns, maps[:, ::-1], maps[:, ::-1, ::-1]] if maps.shape[1] > 1 else turns
 
 
 def _correlation(a: Maps, b: Maps) -> Floats:
