@@ -76,6 +76,18 @@ def taken_by_index(view: View) -> ModelCall | None:
     ) and not _takes_a_part(trained[0]) else None
 
 
+def wanted_elsewhere(view: View, call: ModelCall) -> bool:
+    """Whether rows of the variable that training takes its batches from may be for other uses.
+
+    They are not if the program trains once, and calls its models otherwise with what has another
+    name.
+    """
+    name = call.variable.name if call.variable is not None else ""
+    others = {each.variable.name for each in view.record.facts(ModelCall)
+              if each.variable is not None and each.role is not CallRole.TRAIN}
+    return len(view.record.siblings) > 1 or not others or name in others
+
+
 def _takes_a_part(call: ModelCall) -> bool:
     name = call.variable.name if call.variable is not None else ""
     text = call.location.text if call.location is not None else None

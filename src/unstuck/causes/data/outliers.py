@@ -70,6 +70,14 @@ EXTREME = Threshold(
 )
 
 
+RULED = Threshold(
+    "variance-of-outliers", 100.0,
+    "The outliers have a hundred times the squared deviation of all other targets together. What a "
+    "squared error then says of the others is lost in what it says of them.",
+    "all but one per cent of the variance of the targets",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     what: str
@@ -150,7 +158,11 @@ def _present(view: View, found: _Found, samples: int) -> Present:
         learned_little(view.outcome) or found.last >= view.limit(CARRIED))
     # After a run has diverged, no loss shows any more which samples began it.
     extreme = high >= view.limit(EXTREME) and failed(view.outcome)
-    harmful = steers or extreme
+    # A squared error of targets that vary by little else is about the outliers alone.
+    ruled = found.what == "target" and any(
+        loss.function == "mse_loss" for loss in view.record.facts(Loss)
+    ) and float((found.distances**2).sum()) >= view.limit(RULED) * samples
+    harmful = steers or extreme or ruled
     signal = TARGET_DISTANCE if found.what == "target" else INPUT_DISTANCE
     spread = number(low) if low == high else f"{number(low)} to {number(high)}"
     train = kept(view, "train")
@@ -161,7 +173,7 @@ def _present(view: View, found: _Found, samples: int) -> Present:
     loss = percent(found.loss) if view.has(LOSS_SHARE) else "an unknown share"
     step = int(view[signal][found.names[0]].steps[-1])
     return Present(
-        strength=(0.9 if carried >= 0.5 else 0.75) if harmful else 0.4,
+        strength=(0.9 if carried >= 0.5 else 0.75) if harmful else 0.4, hides_outcome=ruled,
         title=f"{share} of the gradient comes from {count(len(found.names), 'outlier')} among "
         f"{count(samples, 'training sample')} ({found.what}s {away})",
         since_step=0,
@@ -233,7 +245,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(INPUT_DISTANCE, TARGET_DISTANCE, LOSS_SHARE, GRADIENT_SHARE),
-    thresholds=(FAR, TAIL, GAP, CHANCE, FEW, CARRIED, EXTREME),
+    thresholds=(FAR, TAIL, GAP, CHANCE, FEW, CARRIED, RULED, EXTREME),
     effects=(
         Effect.INPUTS_OFF_SCALE, Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE,
         Effect.UPDATES_TOO_SMALL, Effect.PLATEAU,

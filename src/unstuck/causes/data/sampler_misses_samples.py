@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from unstuck.measures.basics import last, learned_little
-from unstuck.measures.origins import taken_by_index
+from unstuck.measures.basics import last, learned_little, thinned
+from unstuck.measures.origins import taken_by_index, wanted_elsewhere
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -126,8 +126,7 @@ def _judged(view: View, loader: Loader) -> Verdict:
     ):
         return _one_batch(view, loader, loader.draws, loader.samples)
     if loader.sampler == CHOSEN and loader.draws is not None and (
-        loader.draws < view.limit(FEW) * loader.samples and _alone(view, loader)
-        and (learned_little(view.outcome) or view.outcome.kind is OutcomeKind.OVERFITTING)
+        loader.draws < view.limit(FEW) * loader.samples and _alone(view, loader) and _poor(view)
     ):
         return _one_batch(view, loader, loader.draws, loader.samples)
     if loader.sampler in KNOWN and loader.sampler != BY_WEIGHT:
@@ -150,15 +149,13 @@ def _rows(view: View) -> Verdict:
         return Unknown(f"{percent(share)} of the rows of {call.variable.name} have not come yet, "
                        "but they may come later in the run", ("a longer run",))
     return Present(
-        strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
-            learned_little(view.outcome)) else 0.45,  # another training may want the rest
+        strength=0.8 if _poor(view) else 0.45 if wanted_elsewhere(view, call) else 0.7,
         title=f"{percent(share)} of the {count(call.variable.rows, 'row')} of "
         f"{call.variable.name} are never trained on, however often its batches come",
         since_step=0, location=call.location,
         label=f"only {percent(1 - share)} of {call.variable.name} ever come here",
         evidence=(Evidence(
-            ROWS_LEFT_OUT.name, "", tuple(int(s) for s in series.steps),
-            tuple(float(v) for v in series.values), 0.0,
+            ROWS_LEFT_OUT.name, "", *thinned(series.steps, series.values), 0.0,
             f"{percent(share)} of the different rows of {call.variable.name} are in no batch that "
             "was looked at"),),
         remedies=(Remedy(
@@ -167,6 +164,10 @@ def _rows(view: View) -> Verdict:
             f"torch.randperm(len({call.variable.name})). A number of samples that was taken from "
             "another set, or a number of steps that does not cover the data, leaves rows out."),),
     )
+
+
+def _poor(view: View) -> bool:
+    return view.outcome.kind is OutcomeKind.OVERFITTING or learned_little(view.outcome)
 
 
 def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
@@ -190,8 +191,7 @@ def _in_batches(view: View, loader: Loader, samples: int) -> Verdict:
         return Unknown("whether the sampler comes to the other samples later in the run was hardly "
                        "looked at", ("a run with --overhead 1",))
     return Present(
-        strength=0.8 if view.outcome.kind is OutcomeKind.OVERFITTING or (
-            learned_little(view.outcome)) else 0.55,
+        strength=0.8 if _poor(view) else 0.55,
         title=f"the sampler of batches is about all of {count(samples, 'sample')} and never draws "
         f"{number(left)} of them ({percent(left / samples)})",
         since_step=0, location=loader.batches or loader.location,
