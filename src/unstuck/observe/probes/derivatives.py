@@ -24,7 +24,8 @@ MOST_CALLS = 64  # of a step
 NEAREST = 4  # nodes from an output on among which the operation is that was differentiated
 NODES = 2_000  # of the graph behind what is differentiated
 LOOKS = 2  # at which a derivative without a graph is met before it is noted
-_ARITHMETIC = frozenset({"AddBackward0", "SubBackward0", "MulBackward0", "DivBackward0"})
+_SUMS = frozenset({"AddBackward0", "SubBackward0"})
+_ARITHMETIC = _SUMS | {"MulBackward0", "DivBackward0"}
 
 
 @dataclass(slots=True)
@@ -113,7 +114,9 @@ class DerivativeProbe(Probe):
                 continue
             made = graph.shape(node) or ()  # which may be a sum over the last axes
             for fixed in self._fixed:
-                if not made or made != fixed.shape[:len(made)] or self._used(fixed) is not None:
+                if self._used(fixed) is not None or made != fixed.shape[:len(made)] or (
+                    not made and node.name() not in _SUMS  # of the terms of a loss
+                ):
                     continue
                 if any(each.is_in(*frame) for frame in self._finite.frames(node)[-1:]
                        for each in fixed.kept) and (

@@ -38,15 +38,18 @@ class Kept:
 def kept(sites: Sites) -> list[Kept]:
     """Where what the call under way returns is kept: in its function, and where that returns it."""
     found: list[Kept] = []
+    place: int | None = None  # of the result in the tuple that a function returns
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and len(found) < MOST_FRAMES:
         file, line = frame.f_code.co_filename, frame.f_lineno
         statement = _statement(file, line) if sites.is_user(file) else None
         if statement is not None:
-            names = frozenset(_bound(statement))
+            names = frozenset(_bound(statement, place))
             found.append(Kept(file, frame.f_code.co_name, line, _computed(file, statement, names)))
-            if not is_returned(statement, names, syntax_tree(file)):
+            tree = syntax_tree(file)
+            if not is_returned(statement, names, tree):
                 break
+            place = _place(statement, names, tree)
         frame = frame.f_back
     return found
 
@@ -59,10 +62,13 @@ def _statement(file: str, line: int) -> ast.stmt | None:
     return max(around, key=lambda node: node.lineno, default=None)
 
 
-def _bound(statement: ast.stmt) -> Iterator[str]:
+def _bound(statement: ast.stmt, place: int | None = None) -> Iterator[str]:
+    """The names that a statement binds; of a tuple only the one at a place, if that is known."""
     targets = statement.targets if isinstance(statement, ast.Assign) else (
         [statement.target] if isinstance(statement, ast.AnnAssign | ast.AugAssign) else [])
     for target in targets:
+        if place is not None and isinstance(target, ast.Tuple) and place < len(target.elts):
+            target = target.elts[place]
         yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
@@ -91,9 +97,32 @@ def is_returned(statement: ast.stmt, names: frozenset[str], tree: ast.Module | N
     """Whether a function returns what a statement of it has got, under its name or at once."""
     if isinstance(statement, ast.Return):
         return True
+    return any(_is_sign_of(part, names) for _, part in _returned(statement, tree))
+
+
+def _place(
+    statement: ast.stmt, names: frozenset[str], tree: ast.Module | None
+) -> int | None:
+    """Where in a tuple that its function returns a result is, None if it is no tuple."""
+    places = {place for place, part in _returned(statement, tree) if _is_sign_of(part, names)}
+    return places.pop() if len(places) == 1 else None
+
+
+def _returned(
+    statement: ast.stmt, tree: ast.Module | None
+) -> Iterator[tuple[int | None, ast.expr]]:
+    """What the function around a statement returns; of tuples each part with its place."""
     function = _function(statement, tree)
-    return function is not None and any(
-        isinstance(node, ast.Return) and node.value is not None
-        and any(isinstance(part, ast.Name) and part.id in names for part in (
-            node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]))
-        for node in ast.walk(function))
+    for node in ast.walk(function) if function is not None else ():
+        if isinstance(node, ast.Return) and node.value is not None:
+            if isinstance(node.value, ast.Tuple | ast.List):
+                yield from enumerate(node.value.elts)
+            else:
+                yield None, node.value
+
+
+def _is_sign_of(part: ast.expr, names: frozenset[str]) -> bool:
+    """Whether an expression is one of the names, or its negative."""
+    if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub):
+        part = part.operand
+    return isinstance(part, ast.Name) and part.id in names
