@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unstuck.curves.loss_curve import NEAR_ZERO
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import (
     GOOD_SKILL,
@@ -37,6 +38,7 @@ from unstuck.schema.signals.samples import (
 )
 from unstuck.words import count, joined, number, percent
 
+LEFT = 0.2  # of a constant's loss on new samples, where next to nothing is left on known ones
 FACTORS = (16, 4, 64)  # by which the number of samples is raised
 SHARES = (0.25, 0.5)  # of the units that dropout drops
 DECAYS = (1e-2, 1e-3)  # of the weights
@@ -92,6 +94,8 @@ def _detect(view: View) -> Verdict:
     outcome = view.outcome
     if not view.has(HELD_OUT_LOSS):
         return no_held_out_loss(view)
+    if (by_far := _by_far(view)) is not None:
+        return by_far
     if outcome.kind is not OutcomeKind.OVERFITTING or outcome.confidence < UNSURE or (
         outcome.skill is not None and outcome.skill < GOOD_SKILL
     ):
@@ -138,8 +142,30 @@ def _detect(view: View) -> Verdict:
     return _present(view, train, weights, curve, best, rose)
 
 
+def _by_far(view: View) -> Present | None:
+    """A handful of samples that are known by heart at once, and tell little of new ones."""
+    train, constant, held = kept(view, "train"), constant_loss(view), view[HELD_OUT_LOSS].finite
+    curve = last(view[LEARNING_CURVE]) if view.has(LEARNING_CURVE) else {}
+    error, seen = final(view, LEARNING_GAIN_ERROR), final(view, SEEN_LOSS)
+    if train is None or constant is None or error is None or not len(held) or not (
+        "50 %" in curve and "100 %" in curve
+    ):
+        return None
+    gain, end = curve["100 %"] - curve["50 %"], end_median(held.values)
+    known = train_loss_at_the_end(view) if seen is None else seen
+    weights = elements(view)
+    few = train.samples < view.limit(HANDFUL) and weights >= view.limit(CAPACITY) * train.samples
+    if not few or not known <= NEAR_ZERO * constant or not LEFT * constant <= end < constant or (
+        curve["100 %"] < view.limit(LEARNS)
+        or not gain >= max(2 * view.limit(GAIN), view.limit(SURE) * error)
+    ):
+        return None
+    return _present(view, train, weights, curve, float(held.values.min()), rose=False, strength=0.7)
+
+
 def _present(
-    view: View, train: Kept, weights: int, curve: dict[str, float], best: float, rose: bool
+    view: View, train: Kept, weights: int, curve: dict[str, float], best: float, rose: bool,
+    strength: float = 0.55,
 ) -> Present:
     samples = train.samples
     held = view[HELD_OUT_LOSS].finite
@@ -151,7 +177,7 @@ def _present(
         int(held.steps[int(np.argmin(held.values))]))
     return Present(
         # Of more of them, something that holds the network back is tried first.
-        strength=0.55 if not rose else 0.85 if samples < view.limit(HANDFUL) else 0.6,
+        strength=strength if not rose else 0.85 if samples < view.limit(HANDFUL) else 0.6,
         title=f"{count(samples, 'training sample')} are too few for {count(weights, 'weight')}: "
         "the network memorises them, and the held-out loss "
         + (f"rose from {number(best)} to {number(end)}" if rose else f"stays at {number(end)}"),
