@@ -134,7 +134,7 @@ def _detect(view: View) -> Verdict:
     if standing is not None:
         return standing
     if not learned_little(view.outcome) and not _hardly_fell(view):
-        return Absent("the loss fell well")
+        return _stands_still(view) or Absent("the loss fell well")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING,
                              OutcomeKind.CRASHED):
         return Absent(f"the outcome is {view.outcome.kind}, which small steps do not cause")
@@ -173,6 +173,23 @@ def _detect(view: View) -> Verdict:
         return _on_its_way(view, updates, fastest, left)
     return Absent(f"the weights move enough ({moves}), and successive gradients have little in "
                   "common any more")
+
+
+def _stands_still(view: View) -> Verdict | None:
+    """A run that came to rest with a part of the way before it, and whose weights hardly moved."""
+    skill = view.outcome.skill
+    if view.outcome.kind is not OutcomeKind.PLATEAU or skill is None or skill >= GOOD_SKILL or any(
+            each.loaded for each in view.record.parameters().values()):
+        return None
+    updates = weight_updates(view)
+    updates = updates.only([name for name in updates.names if _alive(view, name)])
+    if len(updates.names) < 2 or short_on_purpose(view.record):
+        return None
+    fastest = float(np.nanmax(nan_median(updates.ratios, axis=1)))
+    far = float(np.median(travel(updates, view.record.steps)))
+    if fastest > view.limit(AMPLE) or far > view.limit(TRAVEL):
+        return None
+    return _present(view, updates, fastest, far)
 
 
 def _standing_group(view: View) -> Present | None:
