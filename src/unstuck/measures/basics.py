@@ -335,12 +335,6 @@ def at_its_peak(record: Record, optimizer: Optimizer) -> Optimizer:
     return replace(optimizer, learning_rate=peak) if now is not None and peak > now else optimizer
 
 
-def rate_location(view: View, optimizer: Optimizer) -> SourceLocation | None:
-    """Where the learning rate of an optimizer is set."""
-    schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
-    return optimizer.location if schedule is None else schedule.location
-
-
 def typed(value: float) -> float:
     """A number of one digit, as one would type it: 0.003 for 0.0032."""
     return float(format(value, ".1g"))

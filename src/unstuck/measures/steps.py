@@ -16,10 +16,10 @@ from unstuck.measures.looks import left_out
 from unstuck.measures.samples import training_samples
 from unstuck.measures.view import View
 from unstuck.record.series import Series
-from unstuck.schema.facts.calls import CallRole, ModelCall
+from unstuck.schema.facts.calls import CallRole, ModelCall, WrittenUpdate
 from unstuck.schema.facts.data import Fetch, Kept, Loader
 from unstuck.schema.facts.models import Model
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 from unstuck.schema.findings import Evidence
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import BATCH_SIZE, SAME_BATCH
@@ -214,3 +214,12 @@ def main_optimizer(view: View) -> Optimizer | None:
     """The optimizer with most parameters."""
     found = max(view.record.facts(Optimizer), key=lambda o: len(o.parameters), default=None)
     return None if found is None else at_its_peak(view.record, found)
+
+
+def rate_location(view: View, optimizer: Optimizer | None) -> SourceLocation | None:
+    """Where the learning rate of an optimizer is set; without one, the program's only own step."""
+    if optimizer is None:
+        written = [each.location for each in view.record.facts(WrittenUpdate)]
+        return written[0] if len(written) == 1 else None
+    schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
+    return optimizer.location if schedule is None else schedule.location

@@ -21,7 +21,6 @@ from unstuck.measures.basics import (
     loss_points,
     optimizer_of,
     rate_code,
-    rate_location,
     rate_of,
     rates,
     thinned,
@@ -29,7 +28,7 @@ from unstuck.measures.basics import (
     weight_updates,
 )
 from unstuck.measures.looks import gaps
-from unstuck.measures.steps import slope
+from unstuck.measures.steps import rate_location, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -282,7 +281,7 @@ def _present(view: View, signs: _Signs, strength: float) -> Verdict:
         title=f"the learning rate{rate_of(optimizer)} is too high: one update is {percent(size)} "
         f"as large as the weights, and the loss went from {number(before)} to {end}",
         since_step=signs.since + 1,
-        location=rate_location(view, optimizer) if optimizer is not None else next(
+        location=rate_location(view, optimizer) or next(
             (each.location for each in view.record.facts(Backward)), None),
         label=f"one update is {percent(size)} as large as the weights (usual: about "
         f"{percent(HEALTHY)})",

@@ -20,7 +20,6 @@ from unstuck.measures.basics import (
     nan_median,
     optimizer_of,
     rate_code,
-    rate_location,
     rate_of,
     rates,
     thinned,
@@ -28,7 +27,7 @@ from unstuck.measures.basics import (
     weight_updates,
 )
 from unstuck.measures.repeats import SHORT, short_on_purpose
-from unstuck.measures.steps import Slope, slope
+from unstuck.measures.steps import Slope, rate_location, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Integers
 from unstuck.rules.cause import Cause, Harm, Words
@@ -285,7 +284,7 @@ def _present(view: View, updates: Updates, fastest: float, far: float) -> Verdic
         f"{count(view.record.steps, 'step')} the weights can change by at most "
         f"{percent(far)}{learned}",
         since_step=0,
-        location=rate_location(view, optimizer) if optimizer is not None else None,
+        location=rate_location(view, optimizer),
         label=_label(fastest),
         evidence=(
             Evidence(UPDATE_NORM.name, "", steps, values, view.limit(SMALL),
@@ -316,7 +315,7 @@ def _on_its_way(view: View, updates: Updates, fastest: float, left: Slope) -> Ve
         f"{count(view.record.steps, 'step')}: the gradient that successive batches have in common "
         f"is still {percent(math.sqrt(left.share))} as strong as at the start",
         since_step=0,
-        location=rate_location(view, optimizer) if optimizer is not None else None,
+        location=rate_location(view, optimizer),
         label=_label(fastest),
         evidence=(
             drawn(GRADIENT_PRODUCT, "", series, None,

@@ -7,7 +7,6 @@ from unstuck.measures.basics import (
     drawn,
     loss_points,
     rate_code,
-    rate_location,
     rates,
     train_loss_at_the_end,
     typed,
@@ -20,6 +19,7 @@ from unstuck.measures.steps import (
     jump_cost,
     late_step,
     main_optimizer,
+    rate_location,
     samples_per_step,
 )
 from unstuck.measures.swings import held_out_swings
@@ -152,7 +152,7 @@ def _detect(view: View) -> Verdict:
             "rate and batch size" if costly else
             "steps of this learning rate and batch size jump about the minimum"),
         since_step=min(outcome.since_step, view.record.steps),
-        location=rate_location(view, optimizer) if optimizer is not None else None,
+        location=rate_location(view, optimizer),
         label="steps of this size cannot come any closer to the minimum", evidence=evidence,
         remedies=tuple(remedies), one_of=others,
         separated_by=Experiment(
