@@ -14,7 +14,7 @@ from unstuck.schema.signals.sequences import PADDED_SHARE, PADDING_READ
 from unstuck.words import called, percent
 
 LEAST = Threshold(
-    "padding-read", 0.25,
+    "padding-read", 0.15,
     "A pooling with a mask, a packed sequence and a step chosen by length read nothing of the "
     "padding. The last step of sequences that end early is padding for nearly all of them.",
     "definition; in the programs of the corpus 0 with a mask, 0.5 to 1 without",
