@@ -11,8 +11,9 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
-from unstuck.schema.signals.drawing import ROW_COPIES
+from unstuck.schema.signals.drawing import ROW_COPIES, ROW_UNEVENNESS
 from unstuck.schema.signals.losses import HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     DUPLICATE_CLASS_SHARE,
@@ -20,6 +21,7 @@ from unstuck.schema.signals.samples import (
     DUPLICATE_UNEVENNESS,
     NEAR_COPIES,
 )
+from unstuck.torch_api import REGRESSION
 from unstuck.words import percent
 
 SHARE = Threshold(
@@ -81,6 +83,12 @@ def _detect(view: View) -> Verdict:
         return Absent("nearly equal samples are common in these data, so exact copies can arise "
                       "by chance")
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
+    if final(view, DUPLICATE_SHARE) is None:
+        uneven = final(view, ROW_UNEVENNESS)
+        if not harmful and uneven is not None and uneven >= view.limit(UNEVEN) and not any(
+                loss.function in REGRESSION for loss in view.record.facts(Loss)):
+            return Unknown("some rows are copied more often than others, which may be those of a "
+                           "rare class, copied on purpose", ("a look at the rows that repeat",))
     purpose = ""
     # Only part of a large set was seen: if all its samples occur twice, half are copies.
     half, unlike, most = (view.limit(x) for x in (REPEATED, UNEVEN, ONE_CLASS))
@@ -168,8 +176,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(DUPLICATE_SHARE, ROW_COPIES, NEAR_COPIES, DUPLICATE_UNEVENNESS, DUPLICATE_CLASS_SHARE,
-          TRAIN_LOSS, HELD_OUT_LOSS),
+    uses=(DUPLICATE_SHARE, ROW_COPIES, ROW_UNEVENNESS, NEAR_COPIES, DUPLICATE_UNEVENNESS,
+          DUPLICATE_CLASS_SHARE, TRAIN_LOSS, HELD_OUT_LOSS),
     thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS, MOSTLY, SHORT),
     effects=(Effect.SAMPLES_FEW, Effect.SAMPLES_SHARED),
     detect=_detect,

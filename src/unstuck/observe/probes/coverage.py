@@ -3,12 +3,14 @@ and how many are copies."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.outline import OutlineProbe
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.schema.signals.drawing import ROW_COPIES, ROWS_LEFT_OUT
+from unstuck.schema.signals.drawing import ROW_COPIES, ROW_UNEVENNESS, ROWS_LEFT_OUT
 
 MOST_ROWS = 200_000
 MOST_NUMBERS = 5_000_000  # of the rows together, among which copies are looked for
@@ -20,7 +22,7 @@ KNOWN = 0.95  # of what was trained on is in the variable, or it is not where ba
 class CoverageProbe(Probe):
     """Looks for the rows of the variable among what was trained on, less and less often."""
 
-    signals = (ROW_COPIES, ROWS_LEFT_OUT)
+    signals = (ROW_COPIES, ROW_UNEVENNESS, ROWS_LEFT_OUT)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -38,8 +40,12 @@ class CoverageProbe(Probe):
         if table is not None and not self._counted and rows <= MOST_ROWS and (
                 table.numel() <= MOST_NUMBERS):
             self._counted = True
-            self._later.row(
-                ROW_COPIES, step, 1 - len(self._samples.hashes_of(table)) / max(rows, 1))
+            found = self._samples.hashes_of(table)
+            usual = Counter(found.values()).most_common(1)
+            self._later.row(ROW_COPIES, step, 1 - len(found) / max(rows, 1))
+            if usual:
+                times, different = usual[0]
+                self._later.row(ROW_UNEVENNESS, step, 1 - times * different / max(rows, 1))
         hashed, different = self._samples.hashed, len(self._samples.trained_on)
         if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows:
             return
@@ -54,7 +60,7 @@ class CoverageProbe(Probe):
     def _left_out(self, table: torch.Tensor) -> float | None:
         """The share of the different rows that were not trained on."""
         known = self._samples.trained_on
-        rows = self._samples.hashes_of(table)
+        rows = self._samples.hashes_of(table).keys()
         met = rows & known
         if len(met) < KNOWN * len(known):
             return None

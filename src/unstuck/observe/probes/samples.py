@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -94,10 +94,10 @@ class SampleProbe(Probe):
         """How many training samples were hashed, those that came again among them."""
         return self._again[1]
 
-    def hashes_of(self, rows: torch.Tensor) -> set[float]:
-        """The different hashes of samples on the host."""
-        return {value for part in rows.split(BATCH_LIMIT)
-                for found in self._hash(part, ()) for value in found.tolist()}
+    def hashes_of(self, rows: torch.Tensor) -> Counter[float]:
+        """The different hashes of samples on the host, and how often each occurs."""
+        return Counter(value for part in rows.split(BATCH_LIMIT)
+                       for found in self._hash(part, ()) for value in found.tolist())
 
     def quiet_until(self, step: int) -> float:
         """Steps are, in which no batch is hashed and none is kept."""

@@ -28,6 +28,12 @@ ROW_COPIES = StepSignal(
     "another row",
     requires=runs.ROWS,
 )
+ROW_UNEVENNESS = StepSignal(
+    "row-unevenness", "",
+    "share of the rows of the variable that training takes its batches from that do not have the "
+    "most frequent number of copies",
+    requires=runs.ROWS,
+)
 
 # How losses weigh classes ------------------------------------------------------------------------
 CLASS_SHARE = PlaceSignal(
