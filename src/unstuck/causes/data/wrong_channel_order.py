@@ -189,6 +189,8 @@ def _swapped(view: View) -> Present | None:
                 key=lambda each: (each.classes is None, each.cuts_in_order))
     if found is None:
         return None
+    if found.in_data:
+        return _recut(view, found)
     fine = succeeded(view.outcome)
     sizes = found.given[1:], found.taken[1:]
     seen = ("the shape after the view is that of the same axes in another order, so what stood "
@@ -208,6 +210,21 @@ def _swapped(view: View) -> Present | None:
         evidence=(Evidence("", "", (), (), None, seen),),
         remedies=(Remedy("put the axes in order before the reshape", Safety.SAFE,
                          (SwapAxes(found.location, found.order),)),),
+    )
+
+
+def _recut(view: View, found: Swapped) -> Present:
+    """A view of the data in place of a permute, told by the numbers of a sample."""
+    sizes = found.given[1:], found.taken[1:]
+    return Present(
+        strength=0.9, of_value=True,
+        title=f"the samples are scrambled: {sizes[0]}, as they are kept, becomes {sizes[1]} by a "
+        "reshape, which does not swap axes",
+        since_step=0, location=_call(view),
+        label=f"{sizes[0]} becomes {sizes[1]}, but the numbers stay in the same order",
+        evidence=(Evidence("", "", (), (), None, "the model receives the numbers of a sample in "
+                           "the order in which they are kept, cut up along other axes"),),
+        remedies=(_permuted(view),),
     )
 
 

@@ -7,18 +7,17 @@ the rows that are fetched are compared before and after.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Subset
 
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.source.altering import altering
+from unstuck.observe.source.datasets import innermost, stores
 from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import evenly, is_plain, observable
 from unstuck.schema.facts.stored import Altered
@@ -26,9 +25,7 @@ from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE, ROWS
 
 WINDOW = 4  # numbers of a series of which samples are parts
 ELEMENTS = 128  # of a row that are compared
-MOST_ATTRIBUTES = 32  # of a data set that are looked at
 MOST_STORES = 4  # of them that hold samples
-DEPTH = 4  # data sets within data sets
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
@@ -79,14 +76,14 @@ class StoredProbe(Probe):
         known.samples = max(known.samples, max(indices, default=-1) + 1)
         if known.passes < 2 or getattr(iterator, "_num_workers", None) != 0:
             return
-        whole, (data, rows) = data, _innermost(data, indices[:ROWS])
+        whole, (data, rows) = data, innermost(data, indices[:ROWS])
         self._samples = known.samples if data is whole else None
         try:
             self._data = weakref.ref(data)
         except TypeError:
             return
         self._loader, self._rows = known, list(dict.fromkeys(rows))
-        self._before = [(name, taken) for name, held in _stores(data)
+        self._before = [(name, taken) for name, held in stores(data)
                         if (taken := _taken(held, self._rows, self._samples)) is not None
                         ][:MOST_STORES]
 
@@ -103,7 +100,7 @@ class StoredProbe(Probe):
         data = self._data() if self._data is not None else None
         if not before or data is None or self._loader is None:
             return
-        now = dict(_stores(data))
+        now = dict(stores(data))
         changes: list[tuple[float, float, str]] = []
         for name, taken in before:
             after = _taken(now.get(name), self._rows, self._samples)
@@ -124,33 +121,10 @@ class StoredProbe(Probe):
         if share and not loader.written:
             loader.written = True
             place, read = altering(type(data), own_attributes(data), name, self._sites)
-            tensors = isinstance(dict(_stores(data)).get(name), torch.Tensor) or isinstance(
+            tensors = isinstance(dict(stores(data)).get(name), torch.Tensor) or isinstance(
                 _first(now.get(name)), torch.Tensor)
             self._writer.fact(Altered(
                 loader.name, name, place, read, "clone" if tensors else "copy"), step)
-
-
-def _innermost(data: Any, rows: list[int]) -> tuple[Any, list[int]]:
-    """The data set that the rows of a part of one come from, and which they are there."""
-    for _ in range(DEPTH):
-        if type(data) is not Subset:
-            break
-        try:
-            rows = [int(data.indices[i]) for i in rows]
-        except (TypeError, ValueError, IndexError):
-            return data, []
-        data = data.dataset
-    return data, rows
-
-
-def _stores(data: Any) -> Iterator[tuple[str, Any]]:
-    """The attributes of a data set that may hold a row for each sample, by name."""
-    for name, value in list(own_attributes(data).items())[:MOST_ATTRIBUTES]:
-        if isinstance(value, torch.Tensor | np.ndarray) or type(value) is list:
-            yield str(name), value
-        elif type(value) is tuple:
-            yield from ((f"{name}[{i}]", part) for i, part in enumerate(value)
-                        if isinstance(part, torch.Tensor | np.ndarray))
 
 
 def _first(held: Any) -> Any:

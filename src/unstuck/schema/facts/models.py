@@ -299,7 +299,8 @@ class Swapped(Fact):
 
     `cuts_in_order` says whether the shape could also be meant as it is: an axis split into parts.
     With `classes` the view cuts up the axis that has a number for each of so many classes, which a
-    loss takes for whole.
+    loss takes for whole. `in_data` says that it stands between where the data are kept and the
+    model, which is told by the numbers of a sample.
     """
 
     given: tuple[int, ...]
@@ -308,6 +309,7 @@ class Swapped(Fact):
     cuts_in_order: bool
     location: SourceLocation | None
     classes: int | None = None
+    in_data: bool = False
 
 
 COMBINED = "a constant matrix"  # with a row for each sample, by which a program combines them
