@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from unstuck.observe import graph
+from unstuck.observe.later import Number
 from unstuck.observe.probes.binary import binary_entropy
+from unstuck.observe.probes.constant import mean_error
 from unstuck.observe.probes.margins import margin
+from unstuck.observe.probes.summands import Summand, is_penalty, summands
 from unstuck.observe.tensors import is_plain
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
@@ -50,6 +53,14 @@ class Formula:
     made_by: Any = None  # the node of the prediction
     input_first: bool | None = None
     last: bool = False
+    factor: float | None = None  # of this term, where penalties are added to it
+
+    def of(self, value: Number) -> Number:
+        """The value of this term, where the whole loss came to `value`."""
+        if self.factor is None or self.prediction is None or self.target is None:
+            return value
+        with torch.no_grad():
+            return self.factor * mean_error(self.function, self.prediction, self.target)
 
     def fact(self, name: str, location: SourceLocation | None) -> Loss:
         """The loss as a record has it."""
@@ -61,7 +72,27 @@ class Formula:
 
 
 def read_formula(root: Any, output: Output | None) -> Formula:
-    """Recognises mean squared and absolute errors; names the operations of anything else."""
+    """Recognises mean squared and absolute errors; names the operations of anything else.
+
+    Penalties on the weights that are added to it are left out.
+    """
+    data = _beside_penalties(root)
+    if data is not None:
+        found = _read(data.node, output)
+        if found.target is not None:
+            return replace(found, factor=data.factor)
+    return _read(root, output)
+
+
+def _beside_penalties(root: Any) -> Summand | None:
+    """The only term of a sum that is no penalty, if its factor is known; None if there is no sum.
+    """
+    terms = summands(root, ()) if root.name() in graph.SUMS else []
+    data = [term for term in terms if not is_penalty(term.node)]
+    return data[0] if len(data) == 1 < len(terms) and data[0].factor is not None else None
+
+
+def _read(root: Any, output: Output | None) -> Formula:
     chain = _chain(root)
     names = tuple(node.name() for node in chain)
     body = [n for n in chain if not n.name().startswith(_REDUCTIONS)]

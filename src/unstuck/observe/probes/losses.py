@@ -235,8 +235,7 @@ class LossProbe(Probe):
         known = direct.known
         known.reached += 1
         self.pending.clear()
-        if direct.batch is not None:
-            self._samples.trained(direct.batch)
+        self._samples.trained(direct.batch)
         self._emit(direct.value, known, root, step, sampled)
         self.output = None
         if sampled:
@@ -376,7 +375,8 @@ class LossProbe(Probe):
         self._write(known, step)
         if formula.target is not None and formula.prediction is not None:
             known.by_hand = formula
-            known.constant.add((formula.prediction, formula.target), self._later, value)
+            known.constant.add(
+                (formula.prediction, formula.target), self._later, formula.of(value))
             self._look(known, formula.prediction, formula.made_by, formula.target, step)
             self._write(known, step)
             received.write_target(self._later, known.name, formula.target, step)
