@@ -19,7 +19,7 @@ from unstuck.observe.probes import rows
 from unstuck.record.reader import read_record
 from unstuck.record.schedule import LIMITS
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.signals.drawing import ROW_COPIES
+from unstuck.schema.signals.drawing import ROW_COPIES, ROW_UNEVENNESS
 
 STEPS = 150
 FEW = 12
@@ -225,5 +225,6 @@ def _sorted(events: str) -> list[str]:
         if event["type"] == "fact":
             event["data"] = {key: value for key, value in event["data"].items()
                              if key not in ("variable", "made")}
-    rows = [{name: values} for name, values in lines.items() if name.split()[0] != ROW_COPIES.name]
+    rows = [{name: values} for name, values in lines.items()
+            if name.split()[0] not in (ROW_COPIES.name, ROW_UNEVENNESS.name)]
     return sorted(json.dumps(event, sort_keys=True) for event in [*others, *rows])

@@ -72,8 +72,8 @@ EXTREME = Threshold(
 
 RULED = Threshold(
     "variance-of-outliers", 100.0,
-    "The outliers have a hundred times the squared deviation of all other targets together. What a "
-    "squared error then says of the others is lost in what it says of them.",
+    "The squared distances of the outliers from the median add up to a hundred times those of all "
+    "other targets. Then a squared error says next to nothing of the others.",
     "all but one per cent of the variance of the targets",
 )
 

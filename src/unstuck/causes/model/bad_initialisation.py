@@ -174,9 +174,8 @@ def _twins(view: View, weighted: list[Weighted], hidden: bool = True) -> Verdict
     for item in weighted:
         name = item.parameter.name
         series = view[TWIN_UNITS].get(name)
-        if series is None or item.parameter.loaded or (
-            not item.parameter.trainable or name not in view[GRADIENT_NORM]
-        ):
+        if series is None or item.parameter.loaded or not item.parameter.trainable or (
+                name not in view[GRADIENT_NORM]):
             continue
         if series.steps[0] != 0 or not series.values[0] >= view.limit(TWINS):
             continue

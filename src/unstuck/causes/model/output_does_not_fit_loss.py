@@ -117,7 +117,6 @@ def _values(points: dict[str, Series]) -> _Values:
 _RAW = "use the loss that takes raw scores"
 _TAKES = "use the loss that takes probabilities"
 _LOGARITHM = "apply log_softmax first"
-_OF_PROBABILITIES = "take the logarithm of the probabilities"
 
 
 def _without(view: View, kind: str) -> Remedy:
@@ -254,8 +253,8 @@ def _log_probabilities(
         return None
     name, axis = ("log_probs", -1) if loss.function in SEQUENCES else ("input", 1)
     probable = operation == "Softmax" or summed
-    code, reason = (("torch.log({} + 1e-8)", _OF_PROBABILITIES) if probable else
-                    (f"torch.log_softmax({{}}, dim={axis})", _LOGARITHM))
+    code, reason = ("torch.log({} + 1e-8)", "take the logarithm of the probabilities") if (
+        probable) else (f"torch.log_softmax({{}}, dim={axis})", _LOGARITHM)
     taken: Edit = LossArgument(loss.location, name, code, reason)
     if axis == -1 and operation == "Softmax":
         taken = ReplaceLayer(_single(view, loss), "LogSoftmax(dim=-1)")
@@ -333,9 +332,7 @@ def _range(points: dict[str, Series]) -> str:
     return f" ({number(values.low)} to {number(values.high)})"
 
 
-def _present(
-    record: Record, loss: Loss, fault: _Fault, points: dict[str, Series]
-) -> Verdict:
+def _present(record: Record, loss: Loss, fault: _Fault, points: dict[str, Series]) -> Verdict:
     says = {
         LOSS_INPUT_MINIMUM.name: "the smallest value in a batch is typically",
         LOSS_INPUT_MAXIMUM.name: "the largest value in a batch is typically",
@@ -346,8 +343,7 @@ def _present(
     evidence = tuple(
         Evidence(name, loss.name, *thinned(series.steps, series.values), None,
                  f"{says[name]} {number(float(np.median(series.values)))}")
-        for name, series in points.items()
-    )
+        for name, series in points.items())
     name = "the hand-written loss" if loss.hand_written else loss.function
     # An option of a loss module is set where that is constructed.
     ladder = fault.remedies[0].ladder if fault.remedies else ()

@@ -30,8 +30,8 @@ UNITS = Threshold(
 )
 FAR = Threshold(
     "units-of-the-very-wide", 1_000.0,
-    "So many units and more for few samples are no usual choice. In smaller layers missing "
-    "regularisation or too few samples are as likely.",
+    "For few samples, so many units are rare. In smaller layers missing regularisation or too few "
+    "samples are as likely.",
     "a choice: hidden layers for tables and small images have 16 to 512 units",
 )
 TRIAL = ("runs with half and a quarter of the width, one with nn.Dropout(0.25) and one with more "

@@ -169,27 +169,24 @@ def _watches_wrongly(view: View, trace: Trace, scheduler: Scheduler | None) -> V
 
 
 def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | None:
-    peak = float(np.max(trace.series.values))
-    target = scheduler.target if scheduler is not None and scheduler.kind in RISING else None
+    peak, kind = float(np.max(trace.series.values)), scheduler.kind if scheduler else ""
+    waits, target = kind == PLATEAU, scheduler.target if scheduler and kind in RISING else None
     floor = view.limit(DEAD) * max(peak, target or 0.0)
     died = trace.below_for_good(floor) if peak > 0 else 0
     if died is None or not died <= view.limit(EARLY) * trace.steps or not had_more_to_gain(view):
         return None
     at_once = died <= view.limit(AT_ONCE) * trace.steps
-    waits = scheduler is not None and scheduler.kind == PLATEAU
     cut = trace.below_for_good(peak) if waits else None
     # One that waits for a plateau must have met one at the full rate.
     since, until = (died / 2, died) if cut is None else (2 * cut / 3, cut)
-    slow = trace.below_for_good(SLOW * peak) or 0
-    falling = any(was_falling(view, view.limit(STILL), *window) for window in (
-        [(since, until)] if waits else [(since, until), (slow / 2, slow)]))
-    if waits and not (at_once or falling):
-        return None  # it did what it is for: the loss had plateaued by itself
+    slow = (0 if waits else trace.below_for_good(SLOW * peak)) or 0
+    falling = any(was_falling(view, view.limit(STILL), start, end) for start, end in (
+        (since, until), (slow / 2, slow)))
     if not (at_once or falling):
-        return Unknown(
+        # One that waits did what it is for: the loss had plateaued by itself.
+        return None if waits else Unknown(
             f"the learning rate is nearly zero from step {died} on, but the loss had already "
-            "stopped falling by then",
-            ("a run with a constant learning rate",))
+            "stopped falling by then", ("a run with a constant learning rate",))
     highest = f"target of {number(target)}" if target is not None and target > peak else (
         f"peak of {number(peak)}")
     what = f"below {percent(view.limit(DEAD))} of its {highest}" if peak > 0 else "zero"
