@@ -62,9 +62,9 @@ def badness(diagnosis: Diagnosis) -> tuple[int, int]:
 
 
 def _fell_short(outcome: Outcome) -> bool:
-    """Whether a run surely came to rest, or to its end, before it had learned what it should."""
+    """Whether a run surely came to rest before it had learned all that it should."""
     return outcome.kind is OutcomeKind.OVERFITTING or (
-        outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.LEARNING)
+        outcome.kind is OutcomeKind.PLATEAU
         and outcome.skill is not None and outcome.skill < FAIR_SKILL)
 
 

@@ -49,6 +49,7 @@ FEW = Threshold(
     "takes a whole epoch, its batches could make many.",
     "Adam moves a weight by the learning rate per step: by 0.1 in 100 steps of the usual 0.001",
 )
+FAIR = 0.75  # of the best constant's loss is gone
 MANY_PASSES = 20  # over the data: more of them is not what a run lacks that has few updates
 ONE = 1.5  # updates per epoch: all samples go into a single step
 ON_ITS_WAY = Threshold(
@@ -99,13 +100,15 @@ def _detect(view: View) -> Verdict:
                  "the loss was still falling when the run ended (in the second half it fell "
                  f"{percent(found.fall)} as far as in the first)"),
     )
+    skill = view.outcome.skill
+    short = view.outcome.kind is OutcomeKind.LEARNING and skill is not None and (
+        skill < FAIR and view.record.steps >= MANY_PASSES * updates)
     condition = _accumulated_until(view)
     less = () if condition is None else (Remedy(
         "step more often", Safety.CHANGES_EXPERIMENT,
         tuple(StepEvery(passes, condition) for passes in (1, 4))),)
     return Present(
-        strength=0.7 if view.record.steps >= MANY_PASSES * updates else 0.45,
-        since_step=0, of_value=True,
+        strength=0.7 if short else 0.45, hides_outcome=short, since_step=0, of_value=True,
         location=condition or batch_location(view, size),
         evidence=evidence,
         title=f"a batch size of {number(size)} is too large: the whole run has "
