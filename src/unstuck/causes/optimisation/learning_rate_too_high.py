@@ -235,6 +235,7 @@ def _detect(view: View) -> Verdict:
         strength = POSSIBLE
     elif learned_little(view.outcome) and sustained and signs.peak >= view.limit(CUTTING) and (
         view.outcome.kind is OutcomeKind.LEARNING  # what holds a plateau is told by its noise
+        and updates.typical()[-1] >= view.limit(SUSPECT)  # and no schedule has made them small
     ):
         strength = POSSIBLE
     elif learned_little(view.outcome):

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from unstuck.observe.source.nodes import KEPT
+from unstuck.observe.source.nodes import KEPT, evaluated
 from unstuck.observe.source.operations import computing, operation_name
 from unstuck.schema.places import SourceLocation
 
@@ -270,7 +270,8 @@ def find_operation(
     file: str, line: int, operation: str, keep_text: bool = True, last: bool = False,
     among: tuple[int, int] = (0, 0),
 ) -> SourceLocation | None:
-    """Finds the expression of a line that computes an autograd operation, else the line.
+    """Finds the expression of a line that computes an autograd operation, else its only call, or
+    the line.
 
     See `Sites.operation`.
     """
@@ -281,6 +282,9 @@ def find_operation(
     number, count = among
     place = -1 if last else number if len(found) == count else 0
     best = found[place] if found else None
+    calls = [each for each in evaluated(tree).get(line, ()) if isinstance(each, ast.Call)]
+    if best is None and len(calls) == 1:
+        best = calls[0]
     if best is None:
         text = linecache.getline(file, line).rstrip("\r\n")
         first = len(text) - len(text.lstrip()) + 1
