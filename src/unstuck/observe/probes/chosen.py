@@ -12,6 +12,7 @@ from unstuck.observe.bare.places import Place, places
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.losses import LossProbe
+from unstuck.observe.source.sites import only_call
 from unstuck.observe.source.standins import Lookup
 from unstuck.observe.tensors import observable, tensors_in
 from unstuck.schema.facts.models import Chosen
@@ -67,7 +68,8 @@ class ChosenProbe(Probe):
         step = self._moment.step
         line = self._finite.line_of(met[0].node) if met else None
         if line is not None:
-            self._places[loss] = self._sites.operation(*line, met[0].node.name())
+            self._places[loss] = only_call(*line, self._sites.keeps_text) or (
+                self._sites.operation(*line, met[0].node.name()))
 
         def looked(found: list[torch.Tensor]) -> None:
             if found and not any(bool(is_range) for is_range in found):

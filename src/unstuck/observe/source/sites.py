@@ -270,8 +270,7 @@ def find_operation(
     file: str, line: int, operation: str, keep_text: bool = True, last: bool = False,
     among: tuple[int, int] = (0, 0),
 ) -> SourceLocation | None:
-    """Finds the expression of a line that computes an autograd operation, else its only call, or
-    the line.
+    """Finds the expression of a line that computes an autograd operation, else the line.
 
     See `Sites.operation`.
     """
@@ -282,14 +281,19 @@ def find_operation(
     number, count = among
     place = -1 if last else number if len(found) == count else 0
     best = found[place] if found else None
-    calls = [each for each in evaluated(tree).get(line, ()) if isinstance(each, ast.Call)]
-    if best is None and len(calls) == 1:
-        best = calls[0]
     if best is None:
         text = linecache.getline(file, line).rstrip("\r\n")
         first = len(text) - len(text.lstrip()) + 1
         return SourceLocation(file, line, first, line, len(text) + 1, text if keep_text else None)
     return expression_at(file, best, keep_text)
+
+
+def only_call(file: str, line: int, keep_text: bool = True) -> SourceLocation | None:
+    """The call of a line, if it is the only one: a module's, whose name tells no operation."""
+    tree = syntax_tree(file)
+    calls = [each for each in evaluated(tree).get(line, ()) if isinstance(each, ast.Call)
+             ] if tree is not None else []
+    return expression_at(file, calls[0], keep_text) if len(calls) == 1 else None
 
 
 def call_at(place: SourceLocation, nodes: Iterable[ast.AST]) -> ast.Call | None:
