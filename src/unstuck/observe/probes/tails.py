@@ -18,14 +18,13 @@ from unstuck.observe.source.sites import Sites, user_trees
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.schema.facts.sequences import PaddedTargets
 from unstuck.schema.signals.sequences import TAIL_IN_LOSS
-from unstuck.torch_api import BINARY, CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
+from unstuck.torch_api import CLASS_LIKELIHOODS, IGNORE_INDEX, REGRESSION, target_among
 
 ELEMENT_LIMIT = 1_000_000  # of targets that are looked at
 FEWEST_CLASSES = 3  # before the tail: fewer may be a state that lasts once it has come
 JUMP = 0.5  # standard deviations from the last real number to the padding
 FRAMES = 3  # of the program that are looked at for lengths
 MOST_LENGTHS = 4
-NUMBERS = REGRESSION | BINARY  # losses that compare a number with each output
 NEAR = 60  # operations of a loss among which it picks the classes
 
 
@@ -58,14 +57,14 @@ class TailProbe(Probe):
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Takes the targets of a loss function, at a sampled step and with gradients on."""
         if not self._moment.sampled or not loss.requires_grad or not (
-            function in CLASS_LIKELIHOODS or function in NUMBERS
+            function in CLASS_LIKELIHOODS or function in REGRESSION
         ):
             return
         known = self._losses.known.get((function, self._sites.here()))
         target, scores = target_among(function, args), args[0]
         if known is None or not is_plain(scores) or scores.grad_fn is None:
             return
-        if function in NUMBERS:
+        if function in REGRESSION:
             self._numbers(known.name, scores, scores.grad_fn, target)
         if not _are_classes(target):
             return
@@ -82,7 +81,7 @@ class TailProbe(Probe):
         if not self._moment.sampled or loss.grad_fn is None or known is None:
             return
         formula, known.by_hand = known.by_hand, None
-        if formula is not None and formula.function in NUMBERS and (
+        if formula is not None and formula.function in REGRESSION and (
                 formula.made_by is not None and formula.prediction is not None):
             self._numbers(known.name, formula.prediction, formula.made_by, formula.target)
             return
