@@ -23,8 +23,6 @@ OFTEN = tuple(corpus.programs())
 # Programs whose faults are not all named yet, with the reason. The test is strict: an entry that
 # has become unnecessary fails.
 NOT_YET: dict[str, str] = {
-    "digits_colour_viewed_and_never_cleared": "of pictures of eight pixels a side, nearly grey, "
-    "the order of channels cannot be told",
     "cancer_sign_flipped_and_raw": "a loss without a floor falls for ever, so nothing shows that "
     "raw inputs harm it",
     "sine_accumulated_whole_and_sigmoid": "behind the sigmoid the steps are none too large for "
