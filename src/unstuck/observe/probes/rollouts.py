@@ -178,10 +178,13 @@ def _grid(value: Any) -> Grid | None:
     if type(value) in (list, tuple):
         if not FEWEST_STEPS <= len(value) <= LONGEST:
             return None
-        rows = [_row(each) for each in value]
-        if any(row is None or row.shape != rows[0].shape for row in rows):  # type: ignore[union-attr]
-            return None
-        return np.stack(rows)  # type: ignore[arg-type]
+        rows: list[Grid] = []
+        for each in value:
+            row = _row(each)
+            if row is None or (rows and row.shape != rows[0].shape):
+                return None
+            rows.append(row)
+        return np.stack(rows)
     if isinstance(value, torch.Tensor | np.ndarray) and value.ndim:
         flat = _row(value)
         if flat is None:
@@ -196,9 +199,10 @@ def _row(value: Any) -> Grid | None:
     if type(value) in (bool, int, float):
         return np.array([value], dtype=np.float64)
     if isinstance(value, torch.Tensor):
-        if not observable(value) or not 0 < value.numel() <= MOST_ELEMENTS:
+        # Those on a device would have to be waited for.
+        if not observable(value) or not value.is_cpu or not 0 < value.numel() <= MOST_ELEMENTS:
             return None
-        flat: Grid = value.detach().reshape(-1).to("cpu", torch.float64).numpy()
+        flat: Grid = value.detach().reshape(-1).double().numpy()
         return flat
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.kind not in "biuf" or not 0 < value.size <= MOST_ELEMENTS:

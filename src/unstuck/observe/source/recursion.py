@@ -35,8 +35,9 @@ def recursion(file: str, path: str, keep_text: bool) -> Recursion | None:
     tree = syntax_tree(file)
     if tree is None:
         return None
-    found = [(loop, each) for loop in nodes_of(tree) if isinstance(loop, _LOOP)
-             for each in _of_loop(loop)]
+    inner = {id(each[1]): (loop, each) for loop in nodes_of(tree) if isinstance(loop, _LOOP)
+             for each in _of_loop(loop)}  # the loops around others come first
+    found = [pair for pair in inner.values() if _is_backwards(pair[0])] or [*inner.values()]
     if len(found) > 1:
         called = _called(tree, re.findall(r"\w+", path)[-1])
         found = [pair for pair in found if _function(tree, pair[0]) in called] or found
@@ -51,6 +52,13 @@ def recursion(file: str, path: str, keep_text: bool) -> Recursion | None:
         expression_at(file, value, keep_text),
         expression_at(file, fed, keep_text) if fed is not None else None,
         _marked(tree, loop))
+
+
+def _is_backwards(loop: ast.For | ast.While) -> bool:
+    return isinstance(loop, ast.For) and any(
+        (isinstance(node, ast.Name) and node.id == "reversed")
+        or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub))
+        for node in ast.walk(loop.iter))
 
 
 def _of_loop(loop: ast.For | ast.While) -> list[tuple[str, ast.expr]]:
