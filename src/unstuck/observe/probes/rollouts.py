@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -34,6 +34,7 @@ EQUATIONS = 4  # for each unknown
 EXACT = 1e-4  # relative; numbers of 32 bits that were added up over a trajectory
 LEAST = 0.3  # discount
 TELLS = 10.0  # times the precision
+_VALUES = frozenset({"value", "values", "v", "vs", "val", "vals"})
 _REWARDS = frozenset({"reward", "rewards", "rew", "rews", "r", "rs"})
 
 Grid = NDArray[np.float64]
@@ -149,7 +150,9 @@ def _sums_of(scope: Scope, ends: _Ends) -> tuple[_Held, Sums] | None:
         elif grid.shape == (steps + 1, wide):
             values.append(_Held(path, grid))
     few = max(1, MOST_ROWS // steps)
-    for held, reward, value in product(sums[-MOST:], [*rewards[:2], None][:2],
+    # Where an advantage is a whole sum, the value obeys an equation of the same form.
+    sums.sort(key=lambda each: bool(words_of(_last(each.name)) & _VALUES))
+    for held, reward, value in product(sums[:MOST], [*rewards[:2], None][:2],
                                        [None, *values[-MOST:]]):
         if value is not None and value.name == held.name:
             continue
@@ -215,11 +218,11 @@ def _row(value: Any) -> Grid | None:
 def solve(
     sums: Grid, ends: NDArray[np.bool_], rewards: Grid | None, values: Grid | None
 ) -> Sums | None:
-    """How sums go on at ends, None where they are no sums along trajectories.
+    """How sums go on at ends, None where they are no sums along trajectories, or it does not tell.
 
-    Between ends a sum must be a combination, the same at each step, of the reward, the value of the
-    state, the value of the next one, the sum of the next step, and a constant, which stands for
-    whatever was subtracted when they were normalised.
+    A sum must be a combination, the same at each step, of the reward, the value of the state, the
+    value of the next one, the sum of the next step, and a constant, which stands for whatever was
+    subtracted when they were normalised. At ends the last two may be left out, or one of them.
 
     Args:
         sums: steps by environments.
@@ -229,56 +232,38 @@ def solve(
     """
     steps = len(sums) - 1
     target, after = sums[:-1].ravel(), sums[1:].ravel()
-    columns = [after, np.ones_like(target)]
-    if rewards is not None:
-        columns.append(rewards[:steps].ravel())
-    if values is not None:
-        columns += [values[:steps].ravel(), values[1:steps + 1].ravel()]
-    at_end = ends[:-1].ravel()
-    matrix = np.stack(columns, 1)
-    if (~at_end).sum() < EQUATIONS * len(columns) or not np.abs(target).max():
+    at_end = ends[:-1].ravel().astype(float)
+    own = [each[:steps].ravel() for each in (rewards, values) if each is not None]
+    following = values[1:steps + 1].ravel() if values is not None else None
+    found = []
+    for on in ((True, True), (False, False), (True, False), (False, True)):  # the sum, the value
+        kept = [1 - at_end * (not each) for each in on]
+        columns = [after * kept[0], *own, *([] if following is None else [following * kept[1]]),
+                   np.ones_like(target)]
+        if not all(on):
+            columns.append(at_end)  # what was subtracted from what is left out
+        matrix = np.stack(columns, 1)
+        factors = _exact(matrix, target)
+        if factors is not None and LEAST <= factors[0] <= 1 + EXACT and (
+            _takes_part(matrix, factors, range(1, 1 + len(own)), target)
+            and (values is None or _is_discounted(
+                factors[len(own)], factors[len(own) + 1], factors[0]))
+        ):
+            found.append(on)
+    stops = (False, False) in found
+    if not found or (stops and (True, True) in found):
         return None
-    factors: Grid = np.linalg.lstsq(matrix[~at_end], target[~at_end], rcond=None)[0].astype(float)
+    sums_on, values_on = (False, False) if stops else found[0]
+    return Sums(int(at_end.sum()), float(not stops), values_on and values is not None, sums_on)
+
+
+def _exact(matrix: Grid, target: Grid) -> Grid | None:
+    """The factors of the columns that add up to the target, None if none do."""
+    if len(target) < EQUATIONS * matrix.shape[1] or not np.abs(target).max():
+        return None
+    factors: Grid = np.linalg.lstsq(matrix, target, rcond=None)[0].astype(float)
     near = EXACT * float(np.abs(target).max() + np.abs(matrix * factors).max())
-    full = matrix @ factors
-    if np.abs(full - target)[~at_end].max() > near or not LEAST <= factors[0] <= 1 + EXACT:
-        return None
-    if not _is_of_rewards(matrix, factors, target) or (
-            values is not None and not _is_discounted(factors[-2], factors[-1], factors[0])):
-        return None
-    valued = factors[-1] * columns[-1] if values is not None else np.zeros_like(full)
-    # A constant stays if it is a reward. One that was subtracted from all sums is subtracted once
-    # where nothing follows.
-    subtracted = factors[1] * factors[0] / (1 - factors[0]) if factors[0] < 1 - EXACT else 0.0
-    for kept in (0.0, subtracted):
-        found = _at_ends(target, full, factors[0] * after - kept, valued, at_end, near)
-        if found is not None:
-            told, on, of_values, of_sums = found
-            return Sums(told, on, of_values and values is not None, of_sums)
-    return None
-
-
-def _at_ends(
-    target: Grid, full: Grid, summed: Grid, valued: Grid, at_end: NDArray[np.bool_], near: float
-) -> tuple[int, float, bool, bool] | None:
-    """Of the ends that tell how many there are, the share that goes on, and with what of both.
-
-    None where too few tell, or some are neither with nor without what comes after.
-    """
-    told = at_end & (np.abs(summed + valued) > TELLS * near)
-    if told.sum() < max(FEWEST_ENDS, at_end.sum() / 2):
-        return None
-
-    def without(what: Grid | float) -> NDArray[np.bool_]:
-        return np.asarray(np.abs(target - full + what) <= near)[told]
-
-    both, stops = without(0.0), without(summed + valued)
-    of_values, of_sums = (without(what) & ~both & ~stops for what in (summed, valued))
-    on = both | of_values | of_sums
-    if not (on | stops).all():
-        return None
-    return (int(told.sum()), float(on.mean()),
-            bool((both | of_values).any()), bool((both | of_sums).any()))
+    return factors if np.abs(matrix @ factors - target).max() <= near else None
 
 
 def _is_discounted(now: float, following: float, discount: float) -> bool:
@@ -291,9 +276,8 @@ def _is_discounted(now: float, following: float, discount: float) -> bool:
         abs(now) <= EXACT or -following / now >= discount - EXACT)
 
 
-def _is_of_rewards(matrix: Grid, factors: Grid, target: Grid) -> bool:
-    """Whether rewards or values take part: a counter of steps is a sum of a constant alone."""
+def _takes_part(matrix: Grid, factors: Grid, columns: Iterable[int], target: Grid) -> bool:
+    """Whether rewards or values count: a counter of steps is a sum of a constant alone."""
     least = EXACT * TELLS * target.std()
-    moves = [abs(factor) * column.std() > least
-             for factor, column in zip(factors[2:], matrix.T[2:], strict=True)]
-    return any(moves) and not math.isclose(target.std(), 0.0)
+    return bool(target.std() > 0) and any(
+        abs(factors[i]) * matrix[:, i].std() > least for i in columns)
