@@ -166,7 +166,9 @@ CAUSE = Cause(
         "second time, that does not count as a copy. If distinct samples are often nearly the "
         "same, as in tables of categories, equal samples are attributed to chance. If every sample "
         "comes equally often, that is a warning only if hardly a third of the samples are "
-        "different ones and the held-out loss ends far above the training loss.",
+        "different ones and the held-out loss ends far above the training loss. Where rows of a "
+        "variable are counted, copies of some rows only are reported for numbers as targets; for "
+        "classes they may be those of a rare one.",
         limitations=f"Only exact copies are counted. Only the first {LIMITS.kept_samples:,} "
         "distinct samples are compared, and in larger data sets the share is scaled up. "
         "Random augmentation hides copies. Models with several inputs are not judged.",

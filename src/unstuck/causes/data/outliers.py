@@ -232,7 +232,9 @@ CAUSE = Cause(
         "deviations. These are computed from medians, which outliers cannot move. The outliers "
         "must be few and lie beyond a gap; heavy tails have no such gap. Their share of the summed "
         "sizes of the gradients shows whether they matter. If that share is small, or if the run "
-        "learns well and the share is small at its end, the finding is only a note.",
+        "learns well and the share is small at its end, the finding is only a note. Targets that "
+        "vary by little but the outliers are reported however the run went: a squared error is "
+        "about these alone.",
         limitations="Rare events that are genuine look the same. Only the first "
         f"{LIMITS.kept_samples:,} different samples are checked. Outliers in the labels of a "
         "classifier are wrong labels, which is another cause. "

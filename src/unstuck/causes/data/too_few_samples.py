@@ -233,7 +233,10 @@ CAUSE = Cause(
         "its best (or just far above it, with fewer than three hundred samples), and there must be "
         "at least as many weights as samples. When the program has ended, a baseline model is "
         "trained on a quarter, a half and all of the samples. The number of samples is blamed only "
-        "if the baseline model still gains from more of them.",
+        "if the baseline model still gains from more of them. Fewer than three hundred samples are "
+        "reported also where the held-out loss never turned, if next to nothing is left of the "
+        "training loss, a fifth of a constant's of the held-out loss, and the baseline model gains "
+        "a lot.",
         limitations="Only a trial can show what more data would do for the network itself. If the "
         "baseline model gains nothing, as on raw images, there is no finding. Inputs of tokens and "
         "runs without a held-out loss are not judged.",

@@ -299,12 +299,14 @@ CAUSE = Cause(
         "reading are more alike than those between them. Series are compared in the same way, also "
         "where one channel as given ends and the next begins. Within the model, a view is reported "
         "whose shape is that of its axes in another order; before a loss, one that cuts up the "
-        "axis of the classes.",
-        limitations="Noise has no order to be found, so images of noise alone are missed. So are "
-        "nearly grey images, whose channels are as alike as neighbours. A fine diagonal texture "
-        "would look swapped if its period in pixels equals the number of channels. Volumes, "
-        "series that a recurrent layer receives, and images whose height was taken for channels "
-        "are not judged.",
+        "axis of the classes. Of the data, a sample is compared with the row that it comes from: "
+        "the same numbers in the same order, in a shape whose axes have changed places, were "
+        "reshaped.",
+        limitations="Noise has no order to be found, so images of noise alone are missed where the "
+        "data that they come from are not seen. So are nearly grey images, whose channels are as "
+        "alike as neighbours. A fine diagonal texture would look swapped if its period in pixels "
+        "equals the number of channels. Volumes, series that a recurrent layer receives, and "
+        "images whose height was taken for channels are not judged.",
         references=(
             "PyTorch documentation: torch.Tensor.view, torch.permute, tensor views",
             "Ruderman 1994: The statistics of natural images, Network 5",

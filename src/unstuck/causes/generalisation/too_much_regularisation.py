@@ -369,7 +369,8 @@ CAUSE = Cause(
         "are left to compute with. If weight decay is too strong, it pulls the weights to zero "
         "faster than the gradient can make them grow.",
         detection="Dropout of what the loss receives is always reported: no layer comes behind it. "
-        "Otherwise only runs that learned little are judged. A dropout layer is reported if it "
+        "Otherwise only runs that learned little are judged, and those that know little of their "
+        "own training data once nothing is dropped. A dropout layer is reported if it "
         "zeroes at least 70 % of its units, and the same network without dropout is clearly "
         "better, and better than a constant, but far from good. If the run learned nothing at all, "
         "a dropout of at least 90 % is enough. Weight decay is reported if the weight matrices "
@@ -379,8 +380,7 @@ CAUSE = Cause(
         "much, and it had at least half of the gradient at first.",
         limitations="If less than 90 % of the units are dropped and the network does not beat a "
         "constant in eval mode either, only a trial can show whether dropout is to blame. "
-        "Noise on the inputs is not judged, and neither is dropout that is called as a function "
-        "between layers.",
+        "Noise on the inputs is not judged, and neither is dropout that is written by hand.",
         references=(
             "Srivastava et al. 2014: Dropout",
             "Krogh, Hertz 1991: A simple weight decay can improve generalization",

@@ -168,7 +168,8 @@ CAUSE = Cause(
         "its loss was still falling when it ended.",
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
         "trial can show which is best, so this is at most the best suspect of a run that learned "
-        "little. A run on full batches of noisy labels looks the same once it has learned most of "
+        "little, or that had many epochs of few updates each. A run on full batches of noisy "
+        "labels looks the same once it has learned most of "
         "what can be learned. If a program trains on more than "
         f"{LIMITS.kept_samples:,} samples without a DataLoader, their number is not known.",
         references=(

@@ -379,7 +379,7 @@ CAUSE = Cause(
         "successive batches have in common is nearly as strong at the end as at the start, then "
         "larger steps or more of them would have helped, and the finding names both. A parameter "
         "group of random weights is judged by itself if its learning rate is a hundredth of "
-        "another's.",
+        "another's. So is a run that has plateaued short of its aim.",
         limitations="Fine-tuning of loaded weights is not judged, because small steps are usual "
         "there. A learning rate that is too low by a factor of three looks like slow learning. "
         "Only a second run with a higher learning rate can distinguish the two.",

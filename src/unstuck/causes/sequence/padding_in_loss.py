@@ -221,10 +221,10 @@ CAUSE = Cause(
         "one class or number that is not met elsewhere and that the numbers before it do not "
         "approach.",
         limitations="Of losses that are written by hand, those are judged that pick the "
-        "log-probability of a class at each step. If the network has to learn "
-        "where a sequence ends by predicting the padding, ignoring it is wrong. The finding is a "
-        "note if the run learned well, unless numbers are predicted and most of them are padding: "
-        "then the loss does not show it.",
+        "log-probability of a class at each step, and binary cross entropies. If the network has "
+        "to learn where a sequence ends by predicting the padding, ignoring it is wrong. The "
+        "finding is a note if the run learned well, unless numbers are predicted and most of them "
+        "are padding: then the loss does not show it.",
         references=(
             "PyTorch: torch.nn.CrossEntropyLoss (ignore_index)",
             "PyTorch tutorials: translation with torch.nn.Transformer (ignore_index=PAD_IDX)",

@@ -143,10 +143,11 @@ CAUSE = Cause(
         "with a recurrent layer that also runs backwards, each step sees the next token, which is "
         "its target. In a table a column that was made from the target does the same.",
         detection="The detector compares the targets with the model's inputs. If they are the "
-        "inputs of the next step, it measures how much of the attention goes to later steps, or "
-        "whether a recurrent layer runs in both directions. If they are the inputs of the same "
-        "step, a model that only looks back has nothing left to predict. In a table, and "
-        "in the steps of a series, it looks for a value that equals the target in every sample.",
+        "inputs of the next step, tokens or numbers, it measures how much of the attention goes to "
+        "later steps, or whether a recurrent layer runs in both directions. If they are the inputs "
+        "of the same step, a model that only looks back has nothing left to predict. In a table, "
+        "and in the steps of a series, it looks for a value that equals the target in every "
+        "sample.",
         limitations="Convolutions that see later steps are not measured. If one of several maps of "
         "attention is causal, the others are taken for those of an encoder. A feature that "
         "determines the target without being equal to it is not reported.",

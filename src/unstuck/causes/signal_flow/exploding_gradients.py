@@ -306,7 +306,9 @@ CAUSE = Cause(
         "output of the first layer with that of the last. Only steps at which the weights still "
         "had about their first size count. If the gradient grows later, the updates were too "
         "large, and unstuck reports the learning rate. Before the first update a smaller growth "
-        "is enough if the loss starts far above that of the best constant prediction.",
+        "is enough if the loss starts far above that of the best constant prediction. It may be "
+        "from block to block of a network with shortcuts, as long as it is not from a single "
+        "layer.",
         limitations="Fused recurrent layers, as on a GPU, reveal nothing about their time steps. "
         "If a single outlier in the data makes one gradient large between two sampled steps, it "
         "is not seen. A lower learning rate may cure the same run.",
