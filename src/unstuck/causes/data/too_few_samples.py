@@ -94,12 +94,10 @@ def _detect(view: View) -> Verdict:
     outcome = view.outcome
     if not view.has(HELD_OUT_LOSS):
         return no_held_out_loss(view)
-    if (by_far := _by_far(view)) is not None:
-        return by_far
     if outcome.kind is not OutcomeKind.OVERFITTING or outcome.confidence < UNSURE or (
         outcome.skill is not None and outcome.skill < GOOD_SKILL
     ):
-        return Absent(
+        return _by_far(view) or Absent(
             "the network does not memorise the training data while the held-out loss rises")
     held = view[HELD_OUT_LOSS].finite.values
     best = float(held.min()) if len(held) else math.nan
