@@ -121,6 +121,7 @@ def _numbers(sample: Any) -> Numbers | None:
     return sample.reshape(-1).astype(np.float64)
 
 
+@np.errstate(all="ignore")
 def _same(row: Numbers, sample: Numbers) -> bool:
     """Whether these are the same numbers, or were all shifted and scaled alike."""
     if row.size != sample.size or not np.isfinite(row).all() or not np.isfinite(sample).all():

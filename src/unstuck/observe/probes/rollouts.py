@@ -145,7 +145,7 @@ def _sums_of(scope: Scope, ends: _Ends) -> tuple[_Held, Sums] | None:
             if words_of(_last(path)) & _REWARDS:
                 rewards.append(held)
             elif grid.std() > 0:
-                values.append(_Held(path, held.values))
+                values.append(held)
                 sums.append(held)
         elif grid.shape == (steps + 1, wide):
             values.append(_Held(path, grid))
@@ -215,6 +215,7 @@ def _row(value: Any) -> Grid | None:
 
 
 # The recursion ------------------------------------------------------------------------------------
+@np.errstate(all="ignore")
 def solve(
     sums: Grid, ends: NDArray[np.bool_], rewards: Grid | None, values: Grid | None
 ) -> Sums | None:
