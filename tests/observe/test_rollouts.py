@@ -59,7 +59,8 @@ def test_returns_need_no_values(masked: bool) -> None:
         total = rewards[t] + DISCOUNT * total * (1 - ends[t] * masked)
         found[t] = total
     told = solve(found, ends > 0, rewards, None)
-    assert told is not None and told.on == float(not masked)
+    assert told is not None
+    assert told.on == float(not masked)
 
 
 def test_a_counter_of_steps_is_no_sum_of_rewards() -> None:
@@ -93,5 +94,6 @@ def test_the_recursion_of_a_variable_is_that_of_the_function_that_makes_it(
 ) -> None:
     monkeypatch.setattr(texts, "syntax_tree", lambda file: ast.parse(TEXT))
     found = recursion("program.py", "gains", False)
-    assert found is not None and found.sums is not None
+    assert found is not None
+    assert found.sums is not None
     assert (found.sums.line, found.values, found.ends) == (5, None, "done[t]")
