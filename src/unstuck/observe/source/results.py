@@ -122,7 +122,9 @@ def _returned(
 
 
 def _is_sign_of(part: ast.expr, names: frozenset[str]) -> bool:
-    """Whether an expression is one of the names, or its negative."""
+    """Whether an expression is one of the names or an item of it, or the negative of that."""
     if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub):
         part = part.operand
+    if isinstance(part, ast.Subscript):
+        part = part.value
     return isinstance(part, ast.Name) and part.id in names
