@@ -86,8 +86,7 @@ def _detect(view: View) -> Verdict:
     loaders = [x for x in view.record.facts(Loader) if x.name in trained]
     if not loaders and view.has(ROWS_LEFT_OUT):
         return _rows(view)
-    if not loaders and taken_by_index(view) is not None and (
-            learned_little(view.outcome) or view.outcome.kind is OutcomeKind.OVERFITTING):
+    if not loaders and taken_by_index(view) is not None:
         return Unknown("which rows never come was not looked at", ("a run of three epochs",))
     if not loaders:
         return Absent("no loader feeds the training") if view.record.facts(Loader) or (
