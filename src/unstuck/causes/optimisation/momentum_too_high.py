@@ -310,7 +310,7 @@ CAUSE = Cause(
         "least three times, in waves that the noise of batches does not make. A momentum that the "
         "run tolerates is not reported, unless it adds up the gradients of a quarter of the run "
         "and more was to be learned. Of Adam, a first beta far above the second "
-        " is reported where the run suffers, because then they were probably swapped.",
+        "is reported where the run suffers, because then they were probably swapped.",
         limitations="Adaptive optimizers such as Adam divide by the size of the gradient, so "
         "the effect of a momentum alone is not measured. If steps are less than ten times as long "
         "as without momentum, a lower learning rate may cure the run as well. Runs that never "
