@@ -9,7 +9,7 @@ import re
 
 from unstuck.measures.view import View
 from unstuck.schema.facts.calls import CallRole, DataStep, LossCall, ModelCall, StepKind
-from unstuck.schema.facts.data import Feeding, Loader
+from unstuck.schema.facts.data import Feeding, Kept, Loader
 from unstuck.schema.places import SourceLocation
 
 Steps = tuple[DataStep, ...]
@@ -76,16 +76,19 @@ def taken_by_index(view: View) -> ModelCall | None:
     ) and not _takes_a_part(trained[0]) else None
 
 
-def wanted_elsewhere(view: View, call: ModelCall) -> bool:
-    """Whether rows of the variable that training takes its batches from may be for other uses.
+def is_for_training_alone(view: View, call: ModelCall) -> bool:
+    """Whether all rows of the variable that training takes its batches from are for this training.
 
-    They are not if the program trains once, and calls its models otherwise with what has another
-    name.
+    They are if the program trains once, long enough to draw each row twice, and calls its models
+    otherwise with what has another name. Tokens and identifiers are not looked at.
     """
-    name = call.variable.name if call.variable is not None else ""
+    if any(each.name == "train" and each.discrete for each in view.record.facts(Kept)):
+        return False
+    variable, size = call.variable, (call.shape or (1,))[0]
     others = {each.variable.name for each in view.record.facts(ModelCall)
               if each.variable is not None and each.role is not CallRole.TRAIN}
-    return len(view.record.siblings) > 1 or not others or name in others
+    return variable is not None and len(view.record.siblings) == 1 and bool(others) and (
+        variable.name not in others and size * view.record.steps >= 2 * variable.rows)
 
 
 def _takes_a_part(call: ModelCall) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from unstuck.measures.basics import last, learned_little, thinned
-from unstuck.measures.origins import taken_by_index, wanted_elsewhere
+from unstuck.measures.origins import is_for_training_alone, taken_by_index
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -86,7 +86,8 @@ def _detect(view: View) -> Verdict:
     loaders = [x for x in view.record.facts(Loader) if x.name in trained]
     if not loaders and view.has(ROWS_LEFT_OUT):
         return _rows(view)
-    if not loaders and taken_by_index(view) is not None:
+    call = taken_by_index(view)
+    if not loaders and call is not None and (_poor(view) or is_for_training_alone(view, call)):
         return Unknown("which rows never come was not looked at", ("a run of three epochs",))
     if not loaders:
         return Absent("no loader feeds the training") if view.record.facts(Loader) or (
@@ -148,7 +149,7 @@ def _rows(view: View) -> Verdict:
         return Unknown(f"{percent(share)} of the rows of {call.variable.name} have not come yet, "
                        "but they may come later in the run", ("a longer run",))
     return Present(
-        strength=0.8 if _poor(view) else 0.45 if wanted_elsewhere(view, call) else 0.7,
+        strength=0.8 if _poor(view) else 0.7 if is_for_training_alone(view, call) else 0.45,
         title=f"{percent(share)} of the {count(call.variable.rows, 'row')} of "
         f"{call.variable.name} are never trained on, however often its batches come",
         since_step=0, location=call.location,

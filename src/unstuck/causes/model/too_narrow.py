@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import learned_little
+from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     Shortfall,
@@ -19,7 +19,7 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
 from unstuck.words import called, count
@@ -89,7 +89,13 @@ def _detect(view: View) -> Verdict:
                        f"{found.reason}",
                        (*found.needs, TRIAL))
     if not isinstance(found, Shortfall):
-        return found
+        skill = view.outcome.skill
+        rests = view.outcome.kind is OutcomeKind.PLATEAU and (
+            skill is not None and skill < GOOD_SKILL)
+        # A baseline model may know these data even less than a network that is too narrow.
+        return found if not rests or least.units > bends else Unknown(
+            f"{called(least.name)} has only {count(least.units, 'unit')}, and no baseline model "
+            "shows that more can be learned", (TRIAL,))
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
         return Absent("the noise floor of SGD keeps the loss high, not the width")
     layer = view.record.layers()[least.name]
