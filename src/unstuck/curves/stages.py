@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.curves.loss_curve import read
+from unstuck.curves.statistics import end_median
 from unstuck.record.reader import Record
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.quantities import StepSignal
@@ -39,7 +40,7 @@ def fits_a_rest(record: Record) -> bool:
 def _last(record: Record, signal: StepSignal) -> float | None:
     series = read(record, signal)
     finite = series.finite.values if series is not None else np.empty(0)
-    return float(np.median(finite[-max(1, len(finite) // 4):])) if len(finite) else None
+    return end_median(finite) if len(finite) else None
 
 
 def _centre(record: Record) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from unstuck.measures.basics import GOOD_SKILL, failed, learned_little
+from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, failed, learned_little
 from unstuck.rules.cause import Cause, Harm
 from unstuck.schema.findings import (
     Confidence,
@@ -17,7 +17,6 @@ from unstuck.schema.findings import (
     Severity,
 )
 
-FAIR_SKILL = 0.75  # a run that rests with more than a quarter of a constant's loss fell short
 PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
 

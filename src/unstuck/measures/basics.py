@@ -43,6 +43,7 @@ FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LE
 UNSURE = 0.5  # an outcome less sure than this counts for nothing
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
 BY_HEART = 0.98  # the share of the best constant's loss that is gone when samples may be known
+FAIR_SKILL = 0.75  # a run that rests with more than a quarter of a constant's loss fell short
 GOOD_SKILL = 0.9  # of the best constant's loss is gone
 MATRIX_SHARE = 0.1  # of torch's default scale: a matrix below it was set to (nearly) zero
 MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time

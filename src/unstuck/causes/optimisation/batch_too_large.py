@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import learned_little, loss_points
+from unstuck.measures.basics import FAIR_SKILL, learned_little, loss_points
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import (
     agreement_evidence,
@@ -50,7 +50,6 @@ FEW = Threshold(
     "Adam moves a weight by the learning rate per step: by 0.1 in 100 steps of the usual 0.001",
 )
 BIG = 1_000  # samples: fewer may be all that there are
-FAIR = 0.75  # of the best constant's loss is gone
 MANY_PASSES = 20  # over the data: more of them is not what a run lacks that has few updates
 ONE = 1.5  # updates per epoch: all samples go into a single step
 ON_ITS_WAY = Threshold(
@@ -103,7 +102,7 @@ def _detect(view: View) -> Verdict:
     )
     skill = view.outcome.skill
     short = view.outcome.kind is OutcomeKind.LEARNING and skill is not None and (
-        skill < FAIR and size >= BIG and view.record.steps >= MANY_PASSES * updates
+        skill < FAIR_SKILL and size >= BIG and view.record.steps >= MANY_PASSES * updates
         and not learned_little(view.outcome))
     condition = _accumulated_until(view)
     less = () if condition is None else (Remedy(

@@ -120,19 +120,13 @@ def _summed(view: View, fact: SummedPastEnds, rollouts: int) -> Verdict:
             "has ended or not"),),
         remedies=(Remedy(
             "stop the sum at ends", Safety.SAFE,
-            (MaskEnds(fact.location, fact.mark, _mask(fact), fact.values if fact.sums else None),
-             ) if fact.mark else (),
+            (MaskEnds(
+                fact.location, fact.mark, _goes_on(fact.mark, fact.inverse, fact.is_bool),
+                fact.values if fact.sums else None),) if fact.mark else (),
             advice="Multiply the value of the next state and the sum of the next step by 1 - done.",
             code_text="advantage = delta + gamma * lam * (1 - done) * advantage",
         ),),
     )
-
-
-def _mask(fact: SummedPastEnds) -> str:
-    """What is 0 at an end and 1 elsewhere, as code."""
-    if fact.inverse:
-        return fact.mark
-    return f"~{fact.mark}" if fact.is_bool else f"(1 - {fact.mark})"
 
 
 def _never_marked(view: View, fact: BootstrappedTarget) -> Verdict | None:
@@ -173,9 +167,14 @@ def _factor(fact: BootstrappedTarget) -> str:
     if fact.type in ("list", "column"):
         ends = f"{{}}.new_tensor({fact.ends})" + ".unsqueeze(1)" * (fact.type == "column")
         return ends if fact.inverse else f"(1 - {ends})"
-    if fact.inverse:
-        return str(fact.ends)
-    return f"~{fact.ends}" if fact.type == "bool" else f"(1 - {fact.ends})"
+    return _goes_on(str(fact.ends), fact.inverse, fact.type == "bool")
+
+
+def _goes_on(ends: str, inverse: bool, is_bool: bool) -> str:
+    """What is 0 where a variable marks an end, and 1 elsewhere."""
+    if inverse:
+        return ends
+    return f"~{ends}" if is_bool else f"(1 - {ends})"
 
 
 CAUSE = Cause(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,9 +17,9 @@ from unstuck.observe.batch_axis import Lost, Mixed, Summed, follow, kept
 from unstuck.observe.batch_entry import FEWEST, Entry, entry_of, has_rows
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.finite import FiniteProbe
-from unstuck.observe.source.named import scopes
 from unstuck.observe.source.naming import unwrapped
 from unstuck.observe.source.sites import Site
+from unstuck.observe.source.variables import variable_of
 from unstuck.observe.tensors import is_plain, tensors_in
 from unstuck.schema.facts.models import BatchAxis, Pasted, Swapped
 from unstuck.schema.places import SourceLocation
@@ -28,8 +29,6 @@ STEPS = 3  # first steps that are looked at
 _VIEWS = frozenset({"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"})
 _SOFTMAX = frozenset({"SoftmaxBackward0", "LogSoftmaxBackward0"})
 MOST_CALLS = 8  # of models in one step
-NEAR = 2  # of the user's frames that lie innermost
-MOST_NUMBERS = 10_000_000  # of a variable that rows are looked for in
 FEWEST_ROWS = 4
 
 
@@ -114,14 +113,8 @@ class MixingProbe(Probe):
 
     def _picked(self, given: torch.Tensor) -> bool:
         """Whether the rows of a batch are rows of a variable, out of their order."""
-        for scope in scopes(self._sites, 2)[0][:NEAR]:
-            for _, table in scope.tensors(deep=False, least=given.numel() + 1):
-                if table.shape[1:] == given.shape[1:] and table.dtype == given.dtype and (
-                        table.numel() <= MOST_NUMBERS and table.is_cpu and given.is_cpu):
-                    places = _places(given.detach(), table.detach())
-                    if places and _out_of_order(places):
-                        return True
-        return False
+        found = variable_of(given, self._sites)
+        return found is not None and found.part is not None and _out_of_order(found.places)
 
     def _note(self, module: nn.Module, given: Any, outputs: list[torch.Tensor]) -> None:
         """Keeps what must be known of a call when its graph is there."""
@@ -229,19 +222,7 @@ class MixingProbe(Probe):
                 name, samples, samples, given, taken, location, how, order), step)
 
 
-def _out_of_order(places: list[int]) -> bool:
+def _out_of_order(places: Sequence[int]) -> bool:
     """Whether few of these follow one another."""
     follow = sum(b == a + 1 for a, b in pairwise(places))
     return len(places) >= FEWEST_ROWS and 2 * follow < len(places)
-
-
-def _places(rows: torch.Tensor, table: torch.Tensor) -> list[int]:
-    """Where rows lie in a table; nothing if one of the first is not in it or in it several times.
-    """
-    found = []
-    for row in rows[:2 * FEWEST_ROWS]:
-        same = (table == row).flatten(1).all(1).nonzero().flatten().tolist()
-        if len(same) != 1:
-            return []
-        found += same
-    return found
