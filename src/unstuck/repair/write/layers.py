@@ -63,7 +63,9 @@ def places_of(record: Record, index: Index, layers: list[Layer]) -> list[SourceL
         if layer.location is None:
             raise Refused(Reason.NO_PLACE, f"unstuck does not know where {layer.name} is "
                           "constructed.", (f"the line that constructs {layer.name}",))
-        others = {each.name for each in index.layers_at(record, layer.location)} - meant
+        others = {each.name for each in index.layers_at(record, layer.location)
+                  if not any(each.name == name or each.name.startswith(f"{name}.")
+                             for name in meant)}  # the parts of a layer of torch's go with it
         if others:
             raise Refused(Reason.SHARED_LINE, f"The line that constructs {layer.name} also makes "
                           f"{min(others)}.")

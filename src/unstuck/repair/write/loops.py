@@ -242,10 +242,13 @@ def _loops_of(index: Index, found: Found) -> Iterator[tuple[Source, ast.For]]:
 
 def _rows_in_a_new_order(index: Index, source: Source, loop: ast.For) -> tuple[Splice, ...]:
     """Slices of several tensors, alike and by what the loop counts, of an order that is drawn
-    before it."""
+    before it; or a slice with a name that picks rows of them."""
     if not isinstance(loop.target, ast.Name) or not isinstance(loop.iter, ast.Call) or (
             names.called(loop.iter) != "range"):
         return ()
+    named = _named_slice(index, source, loop)
+    if named:
+        return named
     counter, parts = loop.target.id, [
         node for each in loop.body for node in ast.walk(each) if isinstance(node, ast.Subscript)
         and isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Slice)
@@ -257,12 +260,35 @@ def _rows_in_a_new_order(index: Index, source: Source, loop: ast.For) -> tuple[S
     if len({ast.unparse(node.value) for node in parts}) < 2 or len(
             {ast.unparse(node.slice) for node in parts}) != 1:
         return ()
+    order, drawn = _drawn_order(index, source, loop, parts)
+    return (*drawn, *(splice for node in parts for splice in change.replace(
+        source, node.slice, f"{order}[{source.code(node.slice)}]")))
+
+
+def _named_slice(index: Index, source: Source, loop: ast.For) -> tuple[Splice, ...]:
+    """`part = slice(low, high)` in a loop, where several tensors are indexed by it."""
+    for each in loop.body:
+        match each:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(
+                    func=ast.Name(id="slice"), args=[low, high], keywords=[]) as call):
+                parts = [node for later in loop.body for node in ast.walk(later)
+                         if isinstance(node, ast.Subscript) and names.dotted(node.value)
+                         and isinstance(node.slice, ast.Name) and node.slice.id == name]
+                if len({ast.unparse(node.value) for node in parts}) > 1:
+                    order, drawn = _drawn_order(index, source, loop, parts)
+                    picked = f"{order}[{source.code(low)}:{source.code(high)}]"
+                    return (*drawn, *change.replace(source, call, picked))
+    return ()
+
+
+def _drawn_order(
+    index: Index, source: Source, loop: ast.For, parts: list[ast.Subscript]
+) -> tuple[str, tuple[Splice, ...]]:
+    """The name of an order of all rows, and the statement that draws it before a loop."""
     order, (randperm, _) = free_name(index, source, "order"), spell(
         index, source, "torch.randperm")
-    first = source.code(min(parts, key=lambda node: source.span(node)).value)
-    return (*change.before(source, loop, f"{order} = {randperm}(len({first}))"),
-            *(splice for node in parts for splice in change.replace(
-                source, node.slice, f"{order}[{source.code(node.slice)}]")))
+    first = source.code(min(parts, key=source.span).value)
+    return order, change.before(source, loop, f"{order} = {randperm}(len({first}))")
 
 
 def _is_loader(call: ast.Call) -> bool:

@@ -8,7 +8,7 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index, Loop, methods
-from unstuck.repair.patch import Form, Patch
+from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name
 from unstuck.repair.text import Function, Source, Splice, apply
 from unstuck.schema.edits import BuildOnce
@@ -20,11 +20,14 @@ _SCHEDULERS = ("LR", "Scheduler", "Plateau", "Restarts")
 def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patch]:
     """The statement in front of the outermost loop around it, or of the call of its function.
 
-    A method's becomes an attribute that the constructor sets. What a factory returns is built where
-    its only caller calls it.
+    A method's becomes an attribute that the constructor sets, a property one that is kept. What a
+    factory returns is built where its only caller calls it.
     """
     found = _by_its_caller(index, index.at(edit.at, "the construction of the optimizer"))
     statement, source = found.statement, found.source
+    for kept in (_kept_property(edit, found, index), _with_a_name(edit, found, index)):
+        if kept is not None:
+            return [kept]
     if not (isinstance(statement, ast.Assign) and statement.value is found.node
             and len(statement.targets) == 1 and names.dotted(statement.targets[0])):
         raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name where it is constructed.")
@@ -51,6 +54,34 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
         return [Patch(edit, _as_argument(found, statement, held, index), Form.ARGUMENT), here]
     except Refused:
         return [here]
+
+
+def _kept_property(edit: BuildOnce, found: Found, index: Index) -> Patch | None:
+    """A property that keeps what it returned at first; it is read where the optimizer is used."""
+    source, node = found.source, found.node
+    outer = source.class_of(node)
+    if not isinstance(node, ast.Attribute) or outer is None or names.dotted(node.value) != "self":
+        return None
+    for each in (each for method in methods(outer, node.attr) for each in method.decorator_list):
+        if names.dotted(each) == "property":
+            known = index.spelled(source, "functools.cached_property")
+            name = known or "cached_property"
+            needs = () if known else (Need(source.name, name, f"from functools import {name}"),)
+            return Patch(edit, change.replace(source, each, name), Form.CALL, needs)
+    return None
+
+
+def _with_a_name(edit: BuildOnce, found: Found, index: Index) -> Patch | None:
+    """What is built inside another expression in a loop gets a name in front of that loop."""
+    source, statement = found.source, found.statement
+    loop = outermost(source, found.node)
+    if loop is None or not isinstance(found.node, ast.expr) or (
+            isinstance(statement, ast.Assign) and statement.value is found.node) or (
+            _names_read(found.node) & names_made(loop)):
+        return None
+    name = free_name(index, source, "optimizer")
+    return Patch(edit, (*change.before(source, loop, f"{name} = {source.code(found.node)}"),
+                        *change.replace(source, found.node, name)), Form.STATEMENT)
 
 
 def _needed(source: Source, statement: ast.Assign) -> list[ast.Assign]:

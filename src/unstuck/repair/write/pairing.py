@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.follow import hop
-from unstuck.repair.index import Index
+from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Source, Splice
@@ -29,19 +30,31 @@ def write_together(edit: TransformTogether, record: Record, index: Index) -> lis
     """Both in one call; else the state of the generators set back before the second."""
     found = index.at(edit.at, "the transform")
     source = found.source
-    body = source.body(found.statement)
-    place = next(i for i, each in enumerate(body) if each is found.statement)
+    match found.statement:
+        case ast.Assign(targets=[ast.Tuple(elts=[one, other])],
+                        value=ast.Tuple(elts=[first, second])):
+            both = [_Transformed(found.statement, target, value) for target, value in (
+                (one, first), (other, second)) if _is_transform(value)]
+        case _:
+            both = _in_a_row(found)
+    if len(both) != 2 or source.code(both[0].value.func) != source.code(both[1].value.func):
+        raise Refused(Reason.UNKNOWN_FORM, "The input and the target are not transformed by the "
+                      "same call, one right after the other.")
+    return [_stacked(edit, index, source, *both), *_set_back(edit, index, source, *both)]
+
+
+def _in_a_row(found: Found) -> list[_Transformed]:
+    """The two statements of which one is at a place; only a seed may be set between them."""
+    body = [each for each in found.source.body(found.statement) if each is found.statement
+            or not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Call)
+                    and names.called(each.value) in ("manual_seed", "seed"))]
+    place = body.index(found.statement)
     for first, second in ((place - 1, place), (place, place + 1)):
-        if first < 0 or second >= len(body):
-            continue
-        one, other = _transformed(body[first]), _transformed(body[second])
-        if one is None or other is None or source.code(one.value.func) != source.code(
-                other.value.func):
-            continue
-        return [_stacked(edit, index, source, one, other),
-                *_set_back(edit, index, source, one, other)]
-    raise Refused(Reason.UNKNOWN_FORM, "The input and the target are not transformed by the same "
-                  "call in two statements in a row.")
+        pair = [each for at in (first, second) if 0 <= at < len(body)
+                for each in [_transformed(body[at])] if each is not None]
+        if len(pair) == 2 and ast.dump(pair[0].value.func) == ast.dump(pair[1].value.func):
+            return pair
+    return []
 
 
 class _Transformed:
@@ -53,10 +66,14 @@ class _Transformed:
 
 def _transformed(statement: ast.stmt) -> _Transformed | None:
     match statement:
-        case ast.Assign(targets=[ast.Name() as target],
-                        value=ast.Call(args=[_], keywords=[]) as value):
+        case ast.Assign(targets=[ast.Name() as target], value=ast.Call() as value) if (
+                _is_transform(value)):
             return _Transformed(statement, target, value)
     return None
+
+
+def _is_transform(node: ast.expr) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
 
 
 def _stacked(edit: TransformTogether, index: Index, source: Source, one: _Transformed,
@@ -65,8 +82,8 @@ def _stacked(edit: TransformTogether, index: Index, source: Source, one: _Transf
     targets = f"{source.code(one.target)}, {source.code(other.target)}"
     given = f"{source.code(one.value.args[0])}, {source.code(other.value.args[0])}"
     line = f"{targets} = {source.code(one.value.func)}({name}([{given}]))"
-    return Patch(edit, (*change.replace(source, one.statement, line),
-                        *change.remove(source, other.statement)), Form.STATEMENT, needs)
+    gone = change.remove(source, other.statement) if other.statement is not one.statement else ()
+    return Patch(edit, (*change.replace(source, one.statement, line), *gone), Form.STATEMENT, needs)
 
 
 def _set_back(edit: TransformTogether, index: Index, source: Source, one: _Transformed,
@@ -81,6 +98,13 @@ def _set_back(edit: TransformTogether, index: Index, source: Source, one: _Trans
         return
     lines = "\n".join(f"state_{i} = {read}" for i, (read, _) in enumerate(states))
     back = "\n".join(f"{put}(state_{i})" for i, (_, put) in enumerate(states))
+    if one.statement is other.statement:  # two names, two values
+        first, second = (f"{source.code(each.target)} = {source.code(each.value)}"
+                         for each in (one, other))
+        indented = f"{source.line_end}{source.indentation(source.span(one.statement)[0])}"
+        text = "\n".join((lines, first, back, second)).replace("\n", indented)
+        yield Patch(edit, change.replace(source, one.statement, text), Form.STATEMENT)
+        return
     yield Patch(edit, (*change.before(source, one.statement, lines),
                        *change.before(source, other.statement, back)), Form.STATEMENT)
 

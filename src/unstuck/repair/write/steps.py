@@ -295,9 +295,11 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
         loops = [loop for where, loop in index.loops(source, call) if where is source
                  and source.function(loop) is source.function(call)]
         outer = loops[0] if loops else None
+        code, function = f"{held}.train()", source.function(call)
+        if outer is None and function is not None and _trains(index, function, 0):
+            return [Patch(edit, change.before(source, found.statement, code), Form.STATEMENT)]
         if outer is None or not names.resolve(source, outer, held.partition(".")[0]):
             raise Refused(Reason.UNKNOWN_FORM, "No loop over batches is around the call.")
-        code = f"{held}.train()"
         if len(index.loops(source, call)) == 1:  # what evaluates may stand in the same loop
             return [Patch(edit, change.before(source, outer.body[0], code), Form.STATEMENT)]
         return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
