@@ -4,7 +4,7 @@ epoch, so that the powers add up and nothing is left of the rate."""
 import torch
 from torch import nn
 
-FAULTS = {"schedule-mistake": "torch.optim.Adam(net.parameters(), lr=RATE)"}
+FAULTS = {"schedule-mistake": 'group["lr"] = (group["lr"] if compounds else RATE) * KEEPS**epoch'}
 RATE, KEEPS = 4e-3, 0.94
 
 
@@ -22,10 +22,7 @@ def train(compounds):
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
     for epoch in range(125):
         for group in optimizer.param_groups:
-            if compounds:
-                group["lr"] *= KEEPS**epoch
-            else:
-                group["lr"] = RATE * KEEPS**epoch
+            group["lr"] = (group["lr"] if compounds else RATE) * KEEPS**epoch
         for rows in torch.randperm(2000).split(200):
             loss = nn.functional.mse_loss(net(brewed[rows]), taste[rows])
             optimizer.zero_grad()

@@ -11,8 +11,9 @@ from unstuck.curves.statistics import relative_fall, trend
 from unstuck.measures.basics import GOOD_SKILL, failed, learned_little, weight_updates
 from unstuck.measures.view import View
 from unstuck.record.series import Floats, Series
-from unstuck.schema.facts.optimizers import Scheduler
+from unstuck.schema.facts.optimizers import Scheduler, WrittenRate
 from unstuck.schema.findings import OutcomeKind
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import (
     HELD_OUT_LOSS,
     SCHEDULER_CALLS,
@@ -25,6 +26,12 @@ from unstuck.words import count, times
 FEWEST = 5  # values that a schedule was given
 AGAINST = 0.6  # rank correlation from which two series rise and fall together
 SAME = 1e-2  # relative difference of two losses that are one
+
+
+def set_by_hand(view: View) -> SourceLocation | None:
+    """The one statement of the program that sets the learning rate; None if there are several."""
+    written = view.record.facts(WrittenRate)
+    return written[0].location if len(written) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import (
+    DrawFromAll,
     FetchEachStep,
     Remedy,
     Safety,
@@ -159,10 +160,9 @@ def _rows(view: View) -> Verdict:
             f"{percent(share)} of the different rows of {call.variable.name} are in no batch that "
             "was looked at"),),
         remedies=(Remedy(
-            "draw from all rows", Safety.ADVICE,
-            advice="Draw the indices of a batch from all rows of the training data: "
-            f"torch.randperm(len({call.variable.name})). A number of samples that was taken from "
-            "another set, or a number of steps that does not cover the data, leaves rows out."),),
+            "draw from all rows", Safety.SAFE, (DrawFromAll(call.location, call.variable.name),),
+            advice="A number of samples that was taken from another set, or a number of steps that "
+            "does not cover the data, leaves rows out."),),
     )
 
 

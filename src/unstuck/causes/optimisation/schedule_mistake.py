@@ -23,6 +23,7 @@ from unstuck.measures.schedules import (
     often,
     pace_of,
     scheduler_of,
+    set_by_hand,
     was_falling,
     was_lower_before,
     watched_the_wrong_way,
@@ -34,6 +35,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import (
     CapSchedule,
     DivideSchedule,
+    KeepRate,
     MoveSchedulerStep,
     Remedy,
     Safety,
@@ -295,11 +297,10 @@ def _present(
     view: View, trace: Trace, scheduler: Scheduler | None, *, strength: float,
     title: str, label: str, bound: float, ends_early: bool = False,
 ) -> Present:
-    if scheduler is not None:
-        location = scheduler.call_location or scheduler.location
-    else:
-        location = next((o.location for o in view.record.facts(Optimizer)
-                         if o.name == trace.place.rpartition(".")[0]), None)
+    by_hand = None if scheduler else set_by_hand(view)
+    built = next((o.location for o in view.record.facts(Optimizer)
+                  if o.name == trace.place.rpartition(".")[0]), None)
+    location = (scheduler.call_location or scheduler.location) if scheduler else by_hand or built
     pace = pace_of(view, scheduler)
     steps, values = trace.drawn()
     loss_steps, losses = loss_points(view)
@@ -316,18 +317,17 @@ def _present(
                      f"the loss goes from {number(losses[0])} to "
                      f"{number(loss_ends_at(view))}"),
         ),
-        remedies=_remedies(trace, scheduler, pace, ends_early),
+        remedies=_remedies(trace, scheduler, pace, ends_early) if scheduler else (Remedy(
+            "keep the learning rate up", Safety.CHANGES_EXPERIMENT, (KeepRate(by_hand),) if by_hand
+            else (), advice="Let the learning rate stay near its highest value until the loss no "
+            "longer falls."),),
     )
 
 
 def _remedies(
-    trace: Trace, scheduler: Scheduler | None, pace: float | None, ends_early: bool
+    trace: Trace, scheduler: Scheduler, pace: float | None, ends_early: bool
 ) -> tuple[Remedy, ...]:
     """A schedule that ends early must step less often or be longer; a slow one the other way."""
-    if scheduler is None:
-        return (Remedy("keep the learning rate up", Safety.ADVICE,
-                       advice="Find what sets the learning rate, and let it stay near its highest "
-                       "value until the loss no longer falls."),)
     length = "" if scheduler.length is None else f" (now {count(scheduler.length, 'step')})"
     own = trace.steps if pace is None else max(round(pace * trace.steps), 1)
     if scheduler.kind == PLATEAU:
@@ -382,8 +382,8 @@ CAUSE = Cause(
         "schedule itself names. If it names no target, every update must also be far too small. "
         "Factors of one's own that stay below a twentieth are reported as well, if the updates are "
         "far too small. So is a schedule that watches a value and waits for it to move in the "
-        "direction opposite to that in which it moves while the loss falls, and one that rises to "
-        "the end, far above the optimizer's learning rate, while the loss was lower before.",
+        "other direction while the loss falls, and one that rises to the end, far above the "
+        "optimizer's learning rate, while the loss was lower before.",
         limitations="If the learning rate collapses after the loss has plateaued, there is no "
         "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
         "no target. Cyclic schedules with a wrong period are not detected.",

@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety, SeedByWorker
+from unstuck.schema.edits import Remedy, Safety, SeedByWorker, SeedCopies
 from unstuck.schema.facts.calls import CallRole
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
@@ -59,7 +59,8 @@ def _detect(view: View) -> Verdict:
             f"each of the {count(loader.workers, 'worker')} gets a copy of {names} in the same "
             "state and draws samples with it, and no worker_init_fn reseeds it"),),
         remedies=(
-            Remedy("seed the generator of each worker", Safety.ADVICE,
+            Remedy("seed the generator of each worker", Safety.SAFE,
+                   (SeedCopies(loader.location, first),),
                    advice="Give the loader a worker_init_fn that replaces each copy by a generator "
                    "of the same kind, seeded with torch.initial_seed().",
                    code_text="def reseed(worker):\n    get_worker_info().dataset."

@@ -27,7 +27,7 @@ from unstuck.observe.probes.written import FirstValues, WrittenGradients
 from unstuck.observe.samples.batch import Role
 from unstuck.observe.source.guarded import guarded_calls
 from unstuck.observe.source.idle import idle_statements
-from unstuck.observe.source.updating import written_updates
+from unstuck.observe.source.updating import written_rates, written_updates
 from unstuck.schema.facts.calls import (
     CallRole,
     Guarded,
@@ -44,6 +44,7 @@ from unstuck.schema.facts.gradients import ChangedGradient, WrittenGradient
 from unstuck.schema.facts.loops import Loop, Pace
 from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.models import Activation, Initialisation
+from unstuck.schema.facts.optimizers import WrittenRate
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.statistics import Statistics
 
@@ -54,7 +55,7 @@ class OutlineProbe(Probe):
     facts = (
         Activation, Backward, ChangedGradient, Feeding, Guarded, Idle, Initialisation, Loop,
         LossCall, ModeCall, ModelCall, OptimizerCall, Pace, Statistics, UserFile, WrittenGradient,
-        WrittenUpdate,
+        WrittenRate, WrittenUpdate,
     )
 
     def __init__(self, context: Context) -> None:
@@ -176,7 +177,7 @@ class OutlineProbe(Probe):
         if not step:
             self._files.look(step)
             for fact in (*idle_statements(self._sites), *guarded_calls(self._sites),
-                         *written_updates(self._sites)):
+                         *written_rates(self._sites), *written_updates(self._sites)):
                 self._writer.fact(fact, step)
         self._gradients.flush()
         for part in (self._calls, self._losses, self._callers, self._feeds, self._loops,

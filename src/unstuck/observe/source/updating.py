@@ -1,4 +1,4 @@
-"""Where the text of a program changes the weights itself."""
+"""Where the text of a program changes the weights or the learning rate itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from unstuck.observe.source.lexical import Function
 from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.facts.calls import WrittenUpdate
+from unstuck.schema.facts.optimizers import WrittenRate
 
 MOST = 16
 _ADDS = frozenset({"add_", "sub_"})
@@ -33,6 +34,27 @@ def written_updates(sites: Sites) -> Iterator[WrittenUpdate]:
                         re.sub(r"\.data$", "", ast.unparse(added)) in owners):
                     seen.add(part)
                     yield WrittenUpdate(expression_at(file, part, sites.keeps_text))
+
+
+def written_rates(sites: Sites) -> Iterator[WrittenRate]:
+    """The statements that set the learning rate of an optimizer's groups, in the text's order."""
+    count = 0
+    for file, tree in user_trees(sites):
+        for loop in nodes_of(tree):
+            if not isinstance(loop, ast.For) or "param_groups" not in ast.unparse(loop.iter):
+                continue
+            for part in ast.walk(loop):
+                if isinstance(part, ast.Assign | ast.AugAssign) and _is_rate(part) and count < MOST:
+                    count += 1
+                    yield WrittenRate(expression_at(file, part, sites.keeps_text))
+
+
+def _is_rate(statement: ast.Assign | ast.AugAssign) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value="lr"))]) | ast.AugAssign(
+                target=ast.Subscript(slice=ast.Constant(value="lr"))):
+            return True
+    return False
 
 
 def _added(statement: ast.stmt) -> ast.expr | None:

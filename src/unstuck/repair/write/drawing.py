@@ -1,4 +1,4 @@
-"""How samples are drawn and fetched: a weight for each, their number, a copy of what is stored."""
+"""How samples are drawn and fetched: from which rows, a weight for each, their number, a copy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import ast
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import hop
+from unstuck.repair.follow import DEEPEST, hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import spell
+from unstuck.repair.text import Source
 from unstuck.schema.edits import (
     CopySample,
+    DrawFromAll,
     MoreSamples,
     SeedByWorker,
     WeightPerSample,
@@ -21,7 +23,61 @@ from unstuck.schema.edits import (
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
+# What draws rows, by the place of the number below which it draws.
+_DRAWS = {"randperm": 0, "permutation": 0, "choice": 0, "randint": 0, "integers": 0, "randrange": 0,
+          "arange": 0, "sample": 0}
 _COUNT = ("bincount", "Counter", "unique", "value_counts")
+
+
+def write_draw(edit: DrawFromAll, record: Record, index: Index) -> list[Patch]:
+    """The length of the variable in the place of the number below which rows are drawn."""
+    found = index.at(edit.at, "the call that receives the rows")
+    picked = {source.code(node.slice): Found(source, node.slice) for source in (found.source,)
+              for node in ast.walk(found.statement) if isinstance(node, ast.Subscript)
+              and source.code(node.value) == edit.variable}
+    drawn = _drawn(index, next(iter(picked.values()))) if len(picked) == 1 else None
+    if drawn is None:
+        raise Refused(Reason.UNKNOWN_FORM, f"How the rows of {edit.variable} are drawn does not "
+                      "follow from the text.")
+    return [Patch(edit, change.replace(drawn.source, drawn.expression, f"len({edit.variable})"),
+                  Form.DATA)]
+
+
+def _drawn(index: Index, rows: Found, deepest: int = DEEPEST) -> Found | None:
+    """The number below which rows are drawn, or what the only caller passes for it."""
+    source, node = rows.source, rows.expression
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call) and names.called(each) in _DRAWS and each.args:
+            given = each.args[0]
+            if isinstance(given, ast.Constant) and given.value == 0 and len(each.args) > 1:
+                given = each.args[1]  # from 0 up to it
+            if isinstance(given, ast.Call | ast.Name | ast.Attribute | ast.BinOp | ast.Constant):
+                passed = hop(index, source, given)
+                return Found(passed.source, passed.node) if passed is not None and (
+                    passed.form is Form.ARGUMENT) else Found(source, given)
+    if not deepest:
+        return None
+    made = _made(index, source, node)
+    return _drawn(index, made, deepest - 1) if made is not None else None
+
+
+def _made(index: Index, source: Source, node: ast.expr) -> Found | None:
+    """What gives rows their value: an assignment, a loop, or a function that returns it."""
+    if isinstance(node, ast.Subscript):
+        return Found(source, node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        returned = [(where, each.value) for where, function in index.functions(node.func.id)
+                    for each in ast.walk(function)
+                    if isinstance(each, ast.Return) and each.value is not None]
+        return Found(*returned[0]) if len(returned) == 1 else None
+    if not isinstance(node, ast.Name):
+        return None
+    for loop in source.ancestors(node):
+        if isinstance(loop, ast.For) and any(
+                isinstance(each, ast.Name) and each.id == node.id for each in ast.walk(loop.target)):
+            return Found(source, loop.iter)
+    origin = hop(index, source, node)
+    return Found(origin.source, origin.node) if origin is not None else None
 
 
 def write_weights(edit: WeightPerSample, record: Record, index: Index) -> list[Patch]:
@@ -140,6 +196,6 @@ def write_more(edit: MoreSamples, record: Record, index: Index) -> list[Patch]:
 
 
 WRITERS = {
-    CopySample: write_copy, MoreSamples: write_more, SeedByWorker: write_seed,
-    WeightPerSample: write_weights, WholeLength: write_length,
+    CopySample: write_copy, DrawFromAll: write_draw, MoreSamples: write_more,
+    SeedByWorker: write_seed, WeightPerSample: write_weights, WholeLength: write_length,
 }

@@ -16,6 +16,7 @@ from unstuck.repair.values import Number, ways
 from unstuck.schema.edits import (
     CapSchedule,
     DivideSchedule,
+    KeepRate,
     MoveSchedulerStep,
     RemoveSchedule,
     Schedule,
@@ -150,6 +151,16 @@ def write_remove(edit: RemoveSchedule, record: Record, index: Index) -> list[Pat
     return [Patch(edit, change.remove(found.source, found.statement), Form.STATEMENT)]
 
 
+def write_keep_rate(edit: KeepRate, record: Record, index: Index) -> list[Patch]:
+    """Without the statement, and without a loop or condition that has nothing else to do."""
+    found = index.at(edit.at, "what sets the learning rate")
+    source, statement = found.source, found.statement
+    while isinstance(around := source.parents.get(statement), ast.For | ast.If) and (
+            around.body == [statement] and not around.orelse):
+        statement = around
+    return [Patch(edit, change.remove(source, statement), Form.STATEMENT)]
+
+
 def write_divide(edit: DivideSchedule, record: Record, index: Index) -> list[Patch]:
     """Around the function that the scheduler is constructed with."""
     return [Patch(edit, _of_factor(
@@ -188,4 +199,5 @@ def write_argument(edit: ScheduleArgument, record: Record, index: Index) -> list
 WRITERS = {
     CapSchedule: write_cap, DivideSchedule: write_divide, RemoveSchedule: write_remove,
     Schedule: write_schedule, MoveSchedulerStep: write_move, ScheduleArgument: write_argument,
+    KeepRate: write_keep_rate,
 }

@@ -146,6 +146,24 @@ class SeedByWorker(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SeedCopies(Edit):
+    """Give each worker of a loader a generator of its own in the place of its copy.
+
+    `at` is the construction of the loader, `generator` the attribute of its data set.
+    """
+
+    at: SourceLocation | None
+    generator: str
+
+    def words(self) -> str:
+        return f"give {self.generator} another seed in each worker"
+
+    def code(self) -> str:
+        return (f"get_worker_info().dataset.{self.generator} = "
+                "np.random.default_rng(torch.initial_seed())  # in a worker_init_fn")
+
+
+@dataclass(frozen=True, slots=True)
 class WholeLength(Edit):
     """The number of samples as the length of a data set. `at` divides it, within `__len__`."""
 
@@ -174,6 +192,20 @@ class CopySample(Edit):
 
     def code(self) -> str:
         return f"x = self.samples[index].{self.method}()"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawFromAll(Edit):
+    """Draw the rows of a batch from all rows of a variable. `at` is the call that receives them."""
+
+    at: SourceLocation | None
+    variable: str
+
+    def words(self) -> str:
+        return f"draw the rows of a batch from all rows of {self.variable}"
+
+    def code(self) -> str:
+        return f"torch.randperm(len({self.variable}))"
 
 
 @dataclass(frozen=True, slots=True)

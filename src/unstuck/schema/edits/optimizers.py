@@ -171,6 +171,19 @@ class RemoveSchedule(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRate(Edit):
+    """Leave out a statement that sets the learning rate by hand. `at` is that statement."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "keep the learning rate as it is at the start"
+
+    def code(self) -> str:
+        return "# without the statement that sets the learning rate"
+
+
+@dataclass(frozen=True, slots=True)
 class DivideSchedule(Edit):
     """Divide the factors that a schedule's own function returns."""
 

@@ -105,6 +105,13 @@ class StartedOver(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenRate(Fact):
+    """A statement of the program's own files that sets the learning rate of parameter groups."""
+
+    location: SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilt(Fact):
     """A place that builds an optimizer again and again over the same parameters.
 
