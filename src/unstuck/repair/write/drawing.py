@@ -73,8 +73,8 @@ def _made(index: Index, source: Source, node: ast.expr) -> Found | None:
     if not isinstance(node, ast.Name):
         return None
     for loop in source.ancestors(node):
-        if isinstance(loop, ast.For) and any(
-                isinstance(each, ast.Name) and each.id == node.id for each in ast.walk(loop.target)):
+        if isinstance(loop, ast.For) and node.id in {
+                each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}:
             return Found(source, loop.iter)
     origin = hop(index, source, node)
     return Found(origin.source, origin.node) if origin is not None else None
