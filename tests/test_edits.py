@@ -83,6 +83,7 @@ EDITS = [
     edits.WeightPerSample(None, 2),
     edits.WholeLength(None),
     edits.SeedByWorker(None),
+    edits.FlipTerm(None),
     edits.DrawFromAll(None, "x_train"),
     edits.SeedCopies(None, "rng"),
     edits.KeepRate(None),

@@ -11,8 +11,8 @@ from unstuck.curves.held_out import MEMORISED
 from unstuck.curves.loss_curve import NEAR_ZERO, SURE
 from unstuck.curves.statistics import end_median, of_three, point_noise, tidy, trend
 from unstuck.measures.basics import (
+    at_the_end,
     constant_loss,
-    final,
     last,
     no_held_out_loss,
     train_loss_at_the_end,
@@ -111,7 +111,7 @@ def gap(view: View) -> Gap | Absent | Unknown:
         return Unknown("the held-out loss was never better than that of a constant guess",
                        ("a check that the training and the held-out data match",))
     error = point_noise(values) * math.sqrt(2 / 3)
-    seen = final(view, SEEN_LOSS)
+    seen = at_the_end(view, SEEN_LOSS)
     train = train_loss_at_the_end(view) if seen is None else seen
     if not train < end:
         return Absent("the held-out loss does not exceed the training loss")

@@ -16,6 +16,7 @@ from unstuck.measures.basics import (
     drawn,
     failed,
     learned_little,
+    loss_ends_at,
     loss_points,
     nan_median,
     optimizer_of,
@@ -69,6 +70,12 @@ HARDLY = Threshold(
     "faster, a forecast sees only the beginning of the fall.",
     "networks that first have to find their way follow an S: slow, then fast, then slow again",
 )
+EARLY = Threshold(
+    "steps-of-a-first-plateau", 300.0,
+    "Networks that first have to find their way rest at what a linear model can do, and leave it "
+    "after hundreds of steps.",
+    "a choice; spirals and parities in the corpus leave it after 200 to 500 steps",
+)
 DECAYED = Threshold(
     "rate-at-the-end", 0.1,
     "A schedule that has lowered the learning rate to a tenth of its peak has brought the run to "
@@ -104,6 +111,9 @@ def _detect(view: View) -> Verdict:
     if end.kind in CUT and view.record.fact(Log) is None:
         return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
                        "have ended", ("a run that ends by itself",))
+    if outcome.kind is OutcomeKind.PLATEAU and learned_little(outcome) and (
+            view.record.steps < view.limit(EARLY) and not short_on_purpose(view.record)):
+        return _on_its_first_plateau(view)
     if outcome.kind is not OutcomeKind.LEARNING:
         return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
     if outcome.confidence < UNSURE:
@@ -137,6 +147,25 @@ def _detect(view: View) -> Verdict:
         return Absent("50 % more training would probably lower the loss by only "
                       f"{percent(max(found.share, 0.0))}")
     return _present(view, found, loss)
+
+
+def _on_its_first_plateau(view: View) -> Present:
+    """The loss came down at once and rests, but the run is too short to say that it stays there."""
+    points, losses = loss_points(view)
+    steps = count(view.record.steps, "step")
+    return Present(
+        strength=0.35, of_value=True,
+        title=f"training stopped after {steps}, on what may be its first plateau",
+        since_step=0,
+        location=backward_location(view),
+        label=f"{steps} in all",
+        evidence=(Evidence(
+            TRAIN_LOSS.name, "", points, losses, None,
+            f"the loss went from {number(losses[0])} to {number(loss_ends_at(view))} in {steps}, "
+            "and many networks leave such a plateau after hundreds of steps"),),
+        remedies=(Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in FACTORS[::-1]),
+                         code_text=f"# {literal(FACTORS[-1])} times as many epochs"),),
+    )
 
 
 def _in_vain(view: View) -> Present | None:
@@ -355,7 +384,7 @@ CAUSE = Cause(
         LEARNING_RATE, CONSTANT_LOSS, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM, LEFT_OUT_LOSSES,
         CLEARED_BACKWARDS,
     ),
-    thresholds=(LARGE, SMALL, STEEP, HARDLY, DECAYED, SLOW, IN_VAIN),
+    thresholds=(LARGE, SMALL, STEEP, HARDLY, EARLY, DECAYED, SLOW, IN_VAIN),
     shows=Effect.TOO_SLOW,
     needs_trend=True,
     without_trend=_in_vain,

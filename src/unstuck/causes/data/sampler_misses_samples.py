@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from unstuck.measures.basics import last, learned_little, thinned
 from unstuck.measures.origins import is_for_training_alone, taken_by_index
 from unstuck.measures.view import Threshold, View
@@ -13,7 +15,6 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import (
     DrawFromAll,
-    FetchEachStep,
     Remedy,
     Safety,
     Shuffle,
@@ -24,6 +25,7 @@ from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.batches import SAME_BATCH
 from unstuck.schema.signals.drawing import DIFFERENT_SAMPLES, DRAWN_SAMPLES, ROWS_LEFT_OUT
 from unstuck.torch_api import BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES
 from unstuck.words import count, number, percent, times
@@ -310,6 +312,9 @@ def _counted(view: View, loader: Loader) -> Verdict:
         return Unknown(f"the sampler only draws {number(round(different))} of "
                        f"{count(loader.samples or 0, 'sample')}, each once an epoch, which may be "
                        "meant", ("a data set that holds the training samples alone",))
+    if view.has(SAME_BATCH) and len(same := view[SAME_BATCH]) and np.all(same.values == 1):
+        return Unknown("each step gets the same batch, so what its sampler would draw later is "
+                       "not seen", ("a loop over the loader",))
     if loader.sampler == BY_WEIGHT:
         return Unknown("the weights of most samples are near zero, which may be meant",
                        ("weights that give every sample a chance",))
@@ -326,22 +331,13 @@ def _counted(view: View, loader: Loader) -> Verdict:
             f"{number(round(drawn))} random draws from all samples would bring about "
             f"{number(round(expected))} different ones, and each of these comes "
             f"{times(loader.draws / different)} an epoch"),),
-        remedies=(*_going_on(view, loader, round(different)), Remedy(
+        remedies=(Remedy(
             "draw from all samples", Safety.ADVICE,
             advice="Let the sampler yield indices of the whole data set. A list of indices that "
             "was made for a smaller set, or that counts classes or batches, leaves most samples "
             "out.",
             code_text="iter(torch.randperm(len(dataset)).tolist())"),),
     )
-
-
-def _going_on(view: View, loader: Loader, different: int) -> tuple[Remedy, ...]:
-    """Where all that is ever drawn is one batch: an iterator that is not made anew each time."""
-    place = next((fact.location for fact in view.record.facts(Feeding)
-                  if fact.loader == loader.name and fact.role is CallRole.TRAIN), None)
-    if different != loader.batch_size or place is None:
-        return ()
-    return (Remedy("iterate over all the data", Safety.SAFE, (FetchEachStep(place),)),)
 
 
 def _steps(view: View, loader: Loader) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -393,7 +389,7 @@ CAUSE = Cause(
         references=("PyTorch: torch.utils.data.WeightedRandomSampler",),
     ),
     needs=(),
-    uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES, ROWS_LEFT_OUT),
+    uses=(DIFFERENT_SAMPLES, DRAWN_SAMPLES, ROWS_LEFT_OUT, SAME_BATCH),
     thresholds=(AGAIN, FEW, DRAWS, HALF, ROUNDS, LATE, LEFT, LONGER, ROWS),
     effects=(Effect.BATCHES_ALIKE, Effect.CLASSES_RARE, Effect.SAMPLES_FEW),
     detect=_detect,

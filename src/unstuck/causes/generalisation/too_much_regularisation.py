@@ -9,9 +9,9 @@ import numpy as np
 from unstuck.curves.collapse import collapse_of
 from unstuck.measures import decay
 from unstuck.measures.basics import (
+    at_the_end,
     constant_loss,
     failed,
-    final,
     learned_little,
     loss_ends_at,
     loss_points,
@@ -202,7 +202,7 @@ def _dropout_present(
 def _lost_in_eval_mode(view: View) -> Present | None:
     """What was learned with most units dropped, and does not hold when all are there."""
     layer, train = strongest_dropout(view), train_loss_at_the_end(view)
-    whole, constant = final(view, SEEN_LOSS), constant_loss(view)
+    whole, constant = at_the_end(view, SEEN_LOSS), constant_loss(view)
     if layer is None or layer.share < view.limit(DROPPED) or whole is None or not constant or (
             1 - whole / constant >= LITTLE or not whole >= view.limit(WHOLE) * train):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -29,6 +30,18 @@ FADED = Threshold(
     "faded-share", 0.1,
     "At most a tenth of the gradient at the last layer's output is left at the first layer's.",
     "with a suitable initialisation both have the same size (He et al. 2015)",
+)
+FAR = Threshold(
+    "far-too-many-layers", 15.0,
+    "So many plain layers hardly train, whatever the activation, unless they were initialised for "
+    "their depth.",
+    "He et al. 2016: plain networks of 20 layers need normalisation; a choice below that",
+)
+MILD = Threshold(
+    "fading-per-layer", 3.0,
+    "A layer that takes less than this off the gradient does no harm in a network of four. So it "
+    "is their number that does.",
+    "ReLU and tanh with PyTorch's default weights take 1.7 to 2.5; sigmoid takes 4 or more",
 )
 FEW = 4  # layers with weights that nearly any network of that kind trains with
 TRIAL = ("four runs with one change each: only 4 layers, skip connections, another activation, "
@@ -66,10 +79,12 @@ def _detect(view: View) -> Verdict:
     if not share <= view.limit(FADED):
         return Absent("the gradient reaches the first layer, so the depth does not stop it from "
                       f"learning ({number(before)} there, {number(behind)} at the last layer)")
+    fading = share ** (-1 / (len(called_layers) - 1)) if share > 0 else math.inf
+    sure = len(called_layers) >= view.limit(FAR) and fading <= view.limit(MILD)
     steps, points = loss_points(view)
     drawn = gradients[first].finite
     return Present(
-        strength=0.45, since_step=0, location=model_location(view),
+        strength=0.9 if sure else 0.45, since_step=0, location=model_location(view),
         title=f"{count(len(called_layers), 'plain layer')} in a row learned little: the gradient "
         f"at the first one is only {percent(share)} of that at the last (expected: about 100 %)",
         label=f"{count(len(called_layers), 'layer')} with weights in a row",
@@ -91,8 +106,8 @@ def _detect(view: View) -> Verdict:
                    advice="Add each block's input to its output, so that the gradient can bypass "
                    "the block.", code_text="x = x + block(x)"),
         ),
-        one_of=("vanishing-gradients", "bad-initialisation", "saturated-activations",
-                "dead-relu"),
+        one_of=() if sure else ("vanishing-gradients", "bad-initialisation",
+                                "saturated-activations", "dead-relu"),
         separated_by=Experiment(f"compare {TRIAL}", (
             Arm(tuple(filter(None, (_fewer(view, called_layers, FEW),))), ("too-deep",),
                 f"only {count(FEW, 'layer')} with weights"),
@@ -142,7 +157,8 @@ CAUSE = Cause(
         "more than eight layers with weights. It has no normalisation layers. And the gradient at "
         "the output of the first layer is at most a tenth of that at the last layer. The "
         "activations or the initialisation may also make the gradient fade, so the depth is only "
-        "a note beside them until a shallower network has been tried.",
+        "a note beside them until a shallower network has been tried. It is sure where at least 15 "
+        "layers each take so little off the gradient that four of them would do no harm.",
         limitations="Parallel layers are counted as if they came one after another. If a suitable "
         "initialisation preserves the gradient, too many layers are not detected.",
         references=(
@@ -152,8 +168,8 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(OUTPUT_GRADIENT,),
-    thresholds=(LAYERS, FADED),
-    shows=Effect.CANNOT_FIT,
+    thresholds=(LAYERS, FADED, FAR, MILD),
+    effects=(Effect.UNITS_DIE, Effect.GRADIENTS_VANISH, Effect.UPDATES_TOO_SMALL),
     needs_trend=True,
     by_trial=True,
     detect=_detect,

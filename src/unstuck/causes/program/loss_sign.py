@@ -16,7 +16,7 @@ from unstuck.record.reader import main_track
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import FlipSign, Remedy, Safety, StepDown, SwapPairs
+from unstuck.schema.edits import FlipSign, FlipTerm, Remedy, Safety, StepDown, SwapPairs
 from unstuck.schema.facts.calls import WrittenUpdate
 from unstuck.schema.facts.losses import (
     Ascent,
@@ -24,6 +24,7 @@ from unstuck.schema.facts.losses import (
     Descent,
     Moving,
     PolicySign,
+    UnboundedTerm,
     Yardstick,
 )
 from unstuck.schema.facts.optimizers import Optimizer
@@ -49,6 +50,12 @@ TURNED = Threshold(
     "Pairs that belong together are closer in their inputs. Counted in standard deviations by "
     "which those that are pulled together are farther apart.",
     "rank statistic; by chance once in three million programs",
+)
+RUNAWAY = Threshold(
+    "fell-below-zero", 100.0,
+    "A loss that has a lowest value does not fall a hundred times as far below zero as it began "
+    "above. The negative logarithm of a density goes below zero too, but slowly.",
+    "a choice: two orders of magnitude",
 )
 FIRST = 3  # steps that have no past yet
 NEARLY_ALL = 0.9
@@ -89,7 +96,7 @@ def _detect(view: View) -> Verdict:
             return Unknown("the loss weights log-probabilities by factors of both signs, such as "
                            "advantages, and its graph does not show which sign is right",
                            ("a look at the returns, which rise with the right sign",))
-        return _uphill(view) or Absent(
+        return _uphill(view) or _runs_away(view) or Absent(
             "no loss makes an error larger, as far as the signs in its graph show")
     ascent = view.record.facts(Ascent)[0]
     others = set(view.record.tracks) - {ascent.name}
@@ -99,6 +106,30 @@ def _detect(view: View) -> Verdict:
                        "and an adversary does so on purpose",
                        ("a look at what each loss is meant to do",))
     return _present(view, ascent)
+
+
+def _runs_away(view: View) -> Present | None:
+    """A loss that falls without end, by a term with a minus sign that has no bound."""
+    steps, values = loss_points(view)
+    end = loss_ends_at(view)
+    term = next((each for each in view.record.facts(UnboundedTerm)), None)
+    if term is None or not end < -view.limit(RUNAWAY) * abs(values[0]) or (
+            set(view.record.tracks) - {term.name}):
+        return None
+    return Present(
+        strength=0.9,
+        title=f"a term of the loss has the wrong sign: it is subtracted, and the larger it gets, "
+        f"the lower the loss (which went from {number(values[0])} to {number(end)})",
+        since_step=0,
+        location=term.location or backward_location(view),
+        label="one of these two is without bound and has a minus sign in the loss",
+        evidence=(
+            Evidence(TRAIN_LOSS.name, term.name, steps, values, None,
+                     "an error is to get small here, and a square, a modulus or an exponential to "
+                     f"get large: the loss went from {number(values[0])} to {number(end)}"),
+        ),
+        remedies=(Remedy("flip the sign of the term", Safety.SAFE, (FlipTerm(term.location),)),),
+    )
 
 
 def _uphill(view: View) -> Present | None:
@@ -251,7 +282,8 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS,),
     uses=(DESCENT,),
-    thresholds=(UPHILL, FEWEST, TURNED),
-    effects=(Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH),
+    thresholds=(UPHILL, RUNAWAY, FEWEST, TURNED),
+    effects=(Effect.TARGETS_OFF_SCALE, Effect.GRADIENTS_TOO_LARGE, Effect.GRADIENTS_VANISH,
+             Effect.MEMORISES),
     detect=_detect,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.writer import RecordWriter
-from unstuck.schema.facts.losses import Ascent, Descent
+from unstuck.schema.facts.losses import Ascent, Descent, UnboundedTerm
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said
 NODE_LIMIT = 60
@@ -25,6 +26,11 @@ _ERRORS = frozenset({
 # Logarithms of probabilities: the larger the better.
 _LOG_PROBABILITIES = frozenset({"LogSoftmaxBackward0", "LogSigmoidBackward0"})
 _PROBABILITIES = frozenset({"SoftmaxBackward0", "SigmoidBackward0"})
+# What grows without bound in both directions, or in one, and never falls below zero.
+_GROWING = frozenset({
+    "AbsBackward0", "ExpBackward0", "LinalgVectorNormBackward0", "NormBackward0", "PowBackward0",
+    "CoshBackward0",
+})
 _POSITIVE = graph.RESHAPES | {
     "MeanBackward0", "MeanBackward1", "SumBackward0", "SumBackward1", "IndexBackward0",
     "GatherBackward0", "IndexSelectBackward0", "StackBackward0", "CatBackward0",
@@ -41,9 +47,12 @@ class Ascents:
         self._sites = sites
         self._finite = finite
         self._passes: dict[str, int] = {}
+        # Where each pass so far showed such a term; True at no known place, False if nowhere.
+        self._unbounded: dict[str, list[Any]] = {}
 
     def note(self, root: Any, climbs: bool, loss: str, step: int) -> None:
         """A loss is about to be differentiated at a sampled step; `climbs`: to be maximised."""
+        self._note_unbounded(root, climbs, loss, step)
         count = self._passes.get(loss, 0) + 1
         if count > PASSES:
             return
@@ -62,6 +71,62 @@ class Ascents:
         node = next((node for node in path if self._finite.line_of(node) == line), root)
         location = self._sites.operation(*line, node.name()) if line else None
         self._writer.fact(Ascent(loss, location, of), step)
+
+
+    def _note_unbounded(self, root: Any, climbs: bool, loss: str, step: int) -> None:
+        seen = self._unbounded.setdefault(loss, [])
+        if len(seen) >= PASSES or not all(seen):
+            return
+        found = unbounded(root, -1.0 if climbs else 1.0)
+        line = self._finite.line_of(found) if found is not None else None
+        seen.append(found is not None and (
+            self._sites.operation(*line, found.name()) if line else True))
+        if all(seen) and len(seen) == PASSES:
+            place = next((each for each in seen if each is not True), None)
+            self._writer.fact(UnboundedTerm(loss, place), step)
+
+
+def unbounded(node: Any, sign: float, left: int = NODE_LIMIT) -> Any:
+    """The innermost sum of an error to be made small and a term that falls without bound as
+    something else grows: a square, a modulus or an exponential with a minus sign. None without one.
+    """
+    parts = [(sign * factor, part) for factor, part in _weighted(node)]
+    for own, part in parts if left else ():
+        inner = unbounded(part, own, left - 1)
+        if inner is not None:
+            return inner
+    for (own, part), (other, beside) in (parts, parts[::-1]) if len(parts) == 2 else ():
+        errors: list[tuple[float, list[Any]]] = []
+        _collect(beside, other, [beside], errors, set())
+        grown = list(_growing(part, own, NODE_LIMIT))
+        if errors and grown and all(each > 0 for each, _ in errors) and (
+                all(each < 0 for each in grown)):
+            return node
+    return None
+
+
+def _weighted(node: Any) -> list[tuple[float, Any]]:
+    """The inputs of a linear operation, as `terms`; a weight that begins at zero is positive."""
+    behind = [each for each in graph.parents(node) if graph.variable(each) is None]
+    parts = terms(node, node.name(), behind)
+    weight = graph.factor(node) if node.name() == "MulBackward0" and len(behind) == 1 else None
+    if not parts and is_plain(weight) and weight.numel() == 1 and weight.is_cpu:
+        return [(1.0, behind[0])]
+    return parts
+
+
+def _growing(node: Any, sign: float, left: int) -> Iterator[float]:
+    """The signs with which a term holds what grows without bound."""
+    if node.name() in _GROWING or (
+        node.name() == "MulBackward0" and len(graph.parents(node)) == 2
+        and len(set(graph.parents(node))) == 1  # x * x
+    ):
+        exponent = graph.saved(node, "exponent") if node.name() == "PowBackward0" else 2
+        if isinstance(exponent, int | float) and not exponent % 2:
+            yield sign
+    elif left:
+        for factor, part in _weighted(node):
+            yield from _growing(part, sign * factor, left - 1)
 
 
 def ascent(root: Any, climbs: bool = False) -> tuple[list[Any], str] | None:

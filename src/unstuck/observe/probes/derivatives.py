@@ -112,9 +112,10 @@ class DerivativeProbe(Probe):
                 len(behind := graph.parents(node)) != 1
             ):
                 continue
-            made = graph.shape(node) or ()  # which may be a sum over the last axes
+            made = graph.shape(node) or ()  # which may be a sum over the last axes, or a stack
             for fixed in self._fixed:
-                if self._used(fixed) is not None or made != fixed.shape[:len(made)] or (
+                axes = min(len(made), len(fixed.shape))
+                if self._used(fixed) is not None or made[:axes] != fixed.shape[:axes] or (
                     not made and node.name() not in _SUMS  # of the terms of a loss
                 ):
                     continue

@@ -30,7 +30,7 @@ from unstuck.observe.samples.batch import Role, samples_of
 from unstuck.observe.source.naming import numbered
 from unstuck.observe.source.sites import Site
 from unstuck.observe.tensors import is_plain, tensors_in
-from unstuck.schema.facts.losses import Ascent, Descent, Loss, RetainedGraph
+from unstuck.schema.facts.losses import Ascent, Descent, Loss, RetainedGraph, UnboundedTerm
 from unstuck.schema.signals.losses import (
     CONSTANT_LOSS,
     HELD_OUT_LOSS,
@@ -57,7 +57,7 @@ class LossProbe(Probe):
         CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
         *left_out.SIGNALS, *received.SIGNALS, *targets.SIGNALS,
     )
-    facts = (Ascent, Descent, Loss, RetainedGraph)
+    facts = (Ascent, Descent, Loss, RetainedGraph, UnboundedTerm)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -10,6 +10,7 @@ from types import FrameType
 
 from unstuck.observe.source.sites import Sites, syntax_tree
 
+_COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 MOST_FRAMES = 4  # of the program's own, from the call outwards
 
 
@@ -42,6 +43,9 @@ def kept(sites: Sites) -> list[Kept]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and len(found) < MOST_FRAMES:
         file, line = frame.f_code.co_filename, frame.f_lineno
+        if frame.f_code.co_name in _COMPREHENSIONS:  # a frame of its own before Python 3.12
+            frame = frame.f_back
+            continue
         statement = _statement(file, line) if sites.is_user(file) else None
         if statement is not None:
             names = frozenset(_bound(statement, place))
@@ -122,9 +126,14 @@ def _returned(
 
 
 def _is_sign_of(part: ast.expr, names: frozenset[str]) -> bool:
-    """Whether an expression is one of the names or an item of it, or the negative of that."""
+    """Whether an expression is one of the names or an item of it, the negative of that, or what a
+    function or a method makes of one: `torch.stack(columns, 1)`.
+    """
     if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub):
         part = part.operand
+    if isinstance(part, ast.Call):
+        method = isinstance(part.func, ast.Attribute) and _is_sign_of(part.func.value, names)
+        return method or bool(part.args and _is_sign_of(part.args[0], names))
     if isinstance(part, ast.Subscript):
         part = part.value
     return isinstance(part, ast.Name) and part.id in names

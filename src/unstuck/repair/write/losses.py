@@ -21,6 +21,7 @@ from unstuck.schema.edits import (
     ClassWeights,
     DivideLoss,
     FlipSign,
+    FlipTerm,
     Guard,
     LossOption,
     SwapLoss,
@@ -159,6 +160,22 @@ def write_sign(edit: FlipSign, record: Record, index: Index) -> list[Patch]:
     return [Patch(edit, _scaled(found, node, "-", ""), Form.CALL)]
 
 
+def write_term(edit: FlipTerm, record: Record, index: Index) -> list[Patch]:
+    """The other operator between the two parts of the sum."""
+    found = index.at(edit.at, "the sum")
+    source, node = found.source, found.node
+    match node:
+        case ast.BinOp(op=ast.Add() | ast.Sub(), left=left, right=right):
+            start, end = source.span(left)[1], source.span(right)[0]
+        case ast.AugAssign(op=ast.Add() | ast.Sub(), target=left, value=right):
+            start, end = source.span(left)[1], source.span(right)[0]
+        case _:
+            raise Refused(Reason.UNKNOWN_FORM, "The two parts are added in a way of their own.")
+    now, then = ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
+    place = source.text.index(now, start, end)
+    return [Patch(edit, (Splice(source.name, place, place + 1, then),), Form.LITERAL)]
+
+
 def _maximizers(record: Record, index: Index) -> tuple[Splice, ...]:
     """Splices that take maximize=True from optimizers."""
     return tuple(
@@ -250,5 +267,6 @@ def write_guard(edit: Guard, record: Record, index: Index) -> list[Patch]:
 WRITERS = {
     SwapLoss: write_swap, LossOption: write_option,
     ClassWeights: write_weights, FlipSign: write_sign, DivideLoss: write_divide,
+    FlipTerm: write_term,
     WeighTerm: write_weigh, Guard: write_guard,
 }

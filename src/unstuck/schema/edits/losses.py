@@ -153,6 +153,19 @@ class StepDown(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class FlipTerm(Edit):
+    """Add a term of the loss that is subtracted now, or the other way round. `at` is the sum."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "flip the sign of this term of the loss"
+
+    def code(self) -> str:
+        return "loss = error + penalty"
+
+
+@dataclass(frozen=True, slots=True)
 class DivideLoss(Edit):
     """The loss as its share of the mean over the backward passes of a step."""
 

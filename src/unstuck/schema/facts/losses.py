@@ -95,6 +95,16 @@ class Ascent(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class UnboundedTerm(Fact):
+    """A loss that holds an error and, with a minus sign, what grows without bound: its square, its
+    modulus, an exponential. `location` is the sum of the two.
+    """
+
+    name: str  # of the loss
+    location: SourceLocation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Descent(Fact):
     """A loss whose minimisation makes an error smaller, judged in the same way as an `Ascent`."""
 
