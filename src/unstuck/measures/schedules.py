@@ -25,6 +25,7 @@ from unstuck.words import count, times
 
 FEWEST = 5  # values that a schedule was given
 AGAINST = 0.6  # rank correlation from which two series rise and fall together
+GONE = 1e-9  # of the highest learning rate: single precision keeps no such update
 SAME = 1e-2  # relative difference of two losses that are one
 
 
@@ -54,6 +55,14 @@ class Trace:
             return int(self.series.steps[0])
         last = int(high[-1]) + 1
         return int(self.series.steps[last]) if last < len(self.series) else None
+
+    def vanishes(self) -> bool:
+        """Whether half of the run has rates that no schedule means: multiplied over and over, but
+        not zero.
+        """
+        below = self.below_for_good(GONE * float(np.max(self.series.values)))
+        return below is not None and below <= self.steps / 2 and bool(
+            self.series.values[self.series.steps >= below][0] > 0)
 
     def drawn(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
         """At most 200 changes, and where it ends."""

@@ -75,7 +75,7 @@ def _detect(view: View) -> Verdict:
     hidden = tuple(
         ReplaceLayer(layers[0].name, f"Sequential(nn.Linear({inputs}, {units}), nn.ReLU(), "
                      f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))
-    at_rest = view.outcome.kind is OutcomeKind.PLATEAU
+    at_rest = view.outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
     linear = _linear(view)
     surely = at_rest and found.errors >= view.limit(SURELY)
     return Present(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import FAIR_SKILL, learned_little, loss_points
+from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, learned_little, loss_points
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import (
     agreement_evidence,
@@ -17,7 +17,8 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety, StepEvery
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.facts.calls import Guarded
+from unstuck.schema.facts.calls import CallRole, Guarded
+from unstuck.schema.facts.data import Feeding, Loader
 from unstuck.schema.facts.loops import Pace
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -74,12 +75,13 @@ def _detect(view: View) -> Verdict:
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
     few = updates is not None and updates <= view.limit(FEW_UPDATES)
-    if not found.fall >= view.limit(ON_ITS_WAY) and few and (
+    beyond = _asks_for_more_than_all(view) and view.record.steps <= 2 * view.limit(FEW)
+    if not found.fall >= view.limit(ON_ITS_WAY) and few and not beyond and (
             view.outcome.kind is OutcomeKind.LEARNING):
         return Unknown("the loss still falls, though much less than at first; whether more updates "
                        "an epoch would lower it shows when they are made",
                        ("a run with an eighth of the batch size",))
-    if not found.fall >= view.limit(ON_ITS_WAY):
+    if not (found.fall >= view.limit(ON_ITS_WAY) or beyond):
         return Absent("the loss had plateaued, so more updates would not have lowered it further")
     if updates is None:
         return Unknown("the number of samples in an epoch is not known",
@@ -102,8 +104,8 @@ def _detect(view: View) -> Verdict:
     )
     skill = view.outcome.skill
     short = view.outcome.kind is OutcomeKind.LEARNING and skill is not None and (
-        skill < FAIR_SKILL and size >= BIG and view.record.steps >= MANY_PASSES * updates
-        and not learned_little(view.outcome))
+        skill < (GOOD_SKILL if beyond else FAIR_SKILL) and size >= BIG
+        and view.record.steps >= MANY_PASSES * updates and not learned_little(view.outcome))
     condition = _accumulated_until(view)
     less = () if condition is None else (Remedy(
         "step more often", Safety.CHANGES_EXPERIMENT,
@@ -135,6 +137,13 @@ def _detect(view: View) -> Verdict:
                 arms.momentum(view, "momentum-too-low"),
             )),
     )
+
+
+def _asks_for_more_than_all(view: View) -> bool:
+    """Whether the loader that feeds training asks for batches of more samples than there are."""
+    trained = {fact.loader for fact in view.record.facts(Feeding) if fact.role is CallRole.TRAIN}
+    return any(loader.name in trained and loader.samples and (loader.batch_size or 0)
+               > loader.samples for loader in view.record.facts(Loader))
 
 
 def _accumulated_until(view: View) -> SourceLocation | None:

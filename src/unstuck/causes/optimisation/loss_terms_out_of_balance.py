@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unstuck.curves.statistics import relative_fall
 from unstuck.measures.basics import expression, measured, typed, unwatched
 from unstuck.measures.looks import left_out
 from unstuck.measures.view import Threshold, View
@@ -17,6 +18,7 @@ from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, WeighTerm
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SHARE, TERM_SKILL
 from unstuck.words import number, percent, times
 
@@ -48,6 +50,12 @@ FIRST = Threshold(
     "prediction was silenced at once by one that wants nothing of the data. Where that one has "
     "reached its goal, the gradients of both are alike and say nothing.",
     "in healthy autoencoders of the corpus the reconstruction starts with a third or more",
+)
+FALLEN = Threshold(
+    "other-term-fallen", 0.2,
+    "A term that silences the others reaches its goal, so most of the loss goes. If less than a "
+    "fifth of it does, what the network is or gets may stop all terms.",
+    "three quarters and more in the corpus",
 )
 FEWEST = 6  # looks at a term
 EARLY = 3  # looks before much has been learned
@@ -160,6 +168,10 @@ def _silenced(view: View, term: _Term, group: list[_Term]) -> Verdict | None:
         not term.end < view.limit(NOTHING)
     ):
         return None
+    fall = relative_fall(view[TRAIN_LOSS])
+    if fall is not None and fall < view.limit(FALLEN):
+        return Unknown(f"{main.words} has hardly fallen either, so the balance need not be what "
+                       "stops them", ("a run in which one of the terms improves",))
     if term.first < view.limit(FIRST):
         return _present(view, term, main, term.first, main.first)
     return Unknown(f"{term.words} ends no better than a constant guess and starts with "
@@ -241,9 +253,9 @@ CAUSE = Cause(
             "Wang, Teng, Perdikaris 2021: Gradient flow pathologies in PINNs (arXiv 2001.04536)",
         ),
     ),
-    needs=(),
+    needs=(TRAIN_LOSS,),
     uses=(TERM_LOSS, TERM_SHARE, TERM_SKILL),
-    thresholds=(STARVED, FIRST, NOTHING, LEARNED, MEANT),
+    thresholds=(STARVED, FIRST, FALLEN, NOTHING, LEARNED, MEANT),
     effects=(Effect.OUTPUT_CONSTANT, Effect.CANNOT_FIT),
     needs_trend=True,
     detect=_detect,

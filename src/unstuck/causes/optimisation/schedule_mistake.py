@@ -175,9 +175,10 @@ def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | No
     waits, target = kind == PLATEAU, scheduler.target if scheduler and kind in RISING else None
     floor = view.limit(DEAD) * max(peak, target or 0.0)
     died = trace.below_for_good(floor) if peak > 0 else 0
-    if died is None or not died <= view.limit(EARLY) * trace.steps or not had_more_to_gain(view):
+    gone, more = trace.vanishes(), had_more_to_gain(view)
+    if died is None or not died <= view.limit(EARLY) * trace.steps or not (gone or more):
         return None
-    at_once = died <= view.limit(AT_ONCE) * trace.steps
+    at_once = gone or died <= view.limit(AT_ONCE) * trace.steps
     cut = trace.below_for_good(peak) if waits else None
     # One that waits for a plateau must have met one at the full rate.
     since, until = (died / 2, died) if cut is None else (2 * cut / 3, cut)
@@ -194,7 +195,7 @@ def _dead(view: View, trace: Trace, scheduler: Scheduler | None) -> Verdict | No
     what = f"below {percent(view.limit(DEAD))} of its {highest}" if peak > 0 else "zero"
     lost = f"the last {percent(1 - died / trace.steps)} of the run" if died else "the whole run"
     return _present(
-        view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else 0.7,
+        view, trace, scheduler, strength=0.9 if learned_little(view.outcome) else (0.55, 0.7)[more],
         title=f"the learning rate is {what} from {f'step {died} on' if died else 'the start'}: "
         f"{lost} cannot learn anything",
         label=f"the learning rate ends at {number(float(trace.series.values[-1]))}",
@@ -314,8 +315,7 @@ def _present(
             Evidence(LEARNING_RATE.name, trace.place, steps, values, bound,
                      f"the learning rate {course}{calls}"),
             Evidence(TRAIN_LOSS.name, "", loss_steps, losses, None,
-                     f"the loss goes from {number(losses[0])} to "
-                     f"{number(loss_ends_at(view))}"),
+                     f"the loss goes from {number(losses[0])} to {number(loss_ends_at(view))}"),
         ),
         remedies=_remedies(trace, scheduler, pace, ends_early) if scheduler else (Remedy(
             "keep the learning rate up", Safety.CHANGES_EXPERIMENT, (KeepRate(by_hand),) if by_hand
