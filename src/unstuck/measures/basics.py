@@ -278,14 +278,6 @@ def final(view: View, signal: StepSignal) -> float | None:
     return float(view[signal].finite.values[-1])
 
 
-def at_the_end(view: View, signal: StepSignal) -> float | None:
-    """The last finite value of a signal, None unless it is of the second half of the run."""
-    if not view.has(signal) or not len(found := view[signal].finite) or (
-            2 * float(found.steps[-1]) < view.record.steps):
-        return None
-    return float(found.values[-1])
-
-
 def last(series: PlaceSeries) -> dict[str, float]:
     """The last finite value of each place; a place that was never finite is left out."""
     return {

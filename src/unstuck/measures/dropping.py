@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unstuck.measures.basics import at_the_end
+from unstuck.measures.evaluation import late_value
 from unstuck.measures.view import View
 from unstuck.schema.facts.models import CalledDropout, LayerRole
 from unstuck.schema.places import SourceLocation
@@ -34,6 +34,6 @@ def strongest_dropout(view: View) -> Dropping | None:
 def loss_without_dropout(view: View) -> tuple[str, float] | None:
     """The last loss in eval mode and its signal, on training data if the program has it."""
     for signal in (SEEN_LOSS, HELD_OUT_LOSS):
-        if (quiet := at_the_end(view, signal)) is not None:
+        if (quiet := late_value(view, signal)) is not None:
             return signal.name, quiet
     return None

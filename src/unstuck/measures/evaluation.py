@@ -8,6 +8,7 @@ import numpy as np
 
 from unstuck.measures.basics import POOR_SKILL, level
 from unstuck.measures.view import View
+from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.modes import TRAIN_IN_VALIDATION
 
@@ -46,3 +47,11 @@ def poor_evaluation(view: View) -> bool:
         if len(values):
             return constant > 0 and 1 - float(values.min()) / constant < POOR_SKILL
     return False
+
+
+def late_value(view: View, signal: StepSignal) -> float | None:
+    """The last finite value of a signal, None unless it is of the second half of the run."""
+    if not view.has(signal) or not len(found := view[signal].finite) or (
+            2 * float(found.steps[-1]) < view.record.steps):
+        return None
+    return float(found.values[-1])

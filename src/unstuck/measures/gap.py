@@ -11,13 +11,13 @@ from unstuck.curves.held_out import MEMORISED
 from unstuck.curves.loss_curve import NEAR_ZERO, SURE
 from unstuck.curves.statistics import end_median, of_three, point_noise, tidy, trend
 from unstuck.measures.basics import (
-    at_the_end,
     constant_loss,
     last,
     no_held_out_loss,
     train_loss_at_the_end,
     weights,
 )
+from unstuck.measures.evaluation import late_value
 from unstuck.measures.labels import above_chance
 from unstuck.measures.samples import kept
 from unstuck.measures.steps import main_optimizer
@@ -111,7 +111,7 @@ def gap(view: View) -> Gap | Absent | Unknown:
         return Unknown("the held-out loss was never better than that of a constant guess",
                        ("a check that the training and the held-out data match",))
     error = point_noise(values) * math.sqrt(2 / 3)
-    seen = at_the_end(view, SEEN_LOSS)
+    seen = late_value(view, SEEN_LOSS)
     train = train_loss_at_the_end(view) if seen is None else seen
     if not train < end:
         return Absent("the held-out loss does not exceed the training loss")

@@ -11,7 +11,6 @@ from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import (
     GOOD_SKILL,
     UNSURE,
-    at_the_end,
     constant_loss,
     final,
     last,
@@ -20,6 +19,7 @@ from unstuck.measures.basics import (
     train_loss_at_the_end,
     unwatched,
 )
+from unstuck.measures.evaluation import late_value
 from unstuck.measures.gap import Gap, elements, gap, restraining
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
@@ -145,7 +145,7 @@ def _by_far(view: View) -> Present | None:
     """A handful of samples that are known by heart at once, and tell little of new ones."""
     train, constant, held = kept(view, "train"), constant_loss(view), view[HELD_OUT_LOSS].finite
     curve = last(view[LEARNING_CURVE]) if view.has(LEARNING_CURVE) else {}
-    error, seen = final(view, LEARNING_GAIN_ERROR), at_the_end(view, SEEN_LOSS)
+    error, seen = final(view, LEARNING_GAIN_ERROR), late_value(view, SEEN_LOSS)
     if train is None or constant is None or error is None or not len(held) or not (
         "50 %" in curve and "100 %" in curve
     ):

@@ -9,7 +9,6 @@ import numpy as np
 from unstuck.curves.collapse import collapse_of
 from unstuck.measures import decay
 from unstuck.measures.basics import (
-    at_the_end,
     constant_loss,
     failed,
     learned_little,
@@ -20,6 +19,7 @@ from unstuck.measures.basics import (
     train_loss_at_the_end,
 )
 from unstuck.measures.dropping import Dropping, loss_without_dropout, strongest_dropout
+from unstuck.measures.evaluation import late_value
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -202,7 +202,7 @@ def _dropout_present(
 def _lost_in_eval_mode(view: View) -> Present | None:
     """What was learned with most units dropped, and does not hold when all are there."""
     layer, train = strongest_dropout(view), train_loss_at_the_end(view)
-    whole, constant = at_the_end(view, SEEN_LOSS), constant_loss(view)
+    whole, constant = late_value(view, SEEN_LOSS), constant_loss(view)
     if layer is None or layer.share < view.limit(DROPPED) or whole is None or not constant or (
             1 - whole / constant >= LITTLE or not whole >= view.limit(WHOLE) * train):
         return None

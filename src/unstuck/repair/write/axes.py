@@ -136,7 +136,13 @@ def write_axis(edit: SoftmaxAxis, record: Record, index: Index) -> list[Patch]:
     """The dimension of a softmax, as a function, a method or a layer."""
     found = index.at(edit.at, "the softmax")
     node = found.node
-    if not (isinstance(node, ast.Call) and "softmax" in names.called(node).lower()):
+    held = [each for each in ast.walk(node) if isinstance(each, ast.Call)
+            and (origin := hop(index, found.source, each.func)) is not None
+            and isinstance(origin.node, ast.Call)
+            and "softmax" in names.called(origin.node).lower()]
+    if len(held) == 1:
+        found = Found(found.source, held[0])
+    elif not (isinstance(node, ast.Call) and "softmax" in names.called(node).lower()):
         found = function_at(index, edit.at, "softmax")
     built = hop(index, found.source, found.call.func)
     if built is not None and isinstance(built.node, ast.Call):  # a layer that an attribute holds

@@ -331,6 +331,14 @@ def _loss_scaled(
     splices: list[Splice] = []
     for fact in losses:
         found = index.at(fact.call_location or fact.location, "the loss")
+        differences = [node for node in ast.walk(found.node)
+                       if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)]
+        own = not isinstance(found.node, ast.Call) or len(found.node.args) < 2
+        if own and len(differences) == 1:  # a formula of the program's own
+            start, end = found.source.span(differences[0])
+            splices += (Splice(found.source.name, start, start, "("),
+                        Splice(found.source.name, end, end, f") / {scale.deviation}"))
+            continue
         call = found.call
         if len(call.args) < 2 or any(isinstance(each, ast.Starred) for each in call.args[:2]):
             raise Refused(Reason.UNKNOWN_FORM, "The loss is not a call of outputs and targets.")

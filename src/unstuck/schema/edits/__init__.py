@@ -9,14 +9,10 @@ from __future__ import annotations
 from unstuck.schema.edits.data import (
     BatchSize,
     ClampInputs,
-    CopySample,
     CountRight,
-    DrawFromAll,
     DropLast,
-    FetchEachStep,
     FillWithMedian,
     Impute,
-    MoreSamples,
     MoveChannels,
     NormaliseInputs,
     NormaliseTargets,
@@ -24,17 +20,23 @@ from unstuck.schema.edits.data import (
     OrderTogether,
     PrepareAlike,
     ReplaceMissing,
-    SeedByWorker,
-    SeedCopies,
-    SeedOnce,
     Shuffle,
     ShuffleFirst,
     SortClasses,
     SwapAxes,
     TransformTogether,
-    WeightPerSample,
     WholeLength,
     WholeSlices,
+)
+from unstuck.schema.edits.drawing import (
+    CopySample,
+    DrawFromAll,
+    FetchEachStep,
+    MoreSamples,
+    SeedByWorker,
+    SeedCopies,
+    SeedOnce,
+    WeightPerSample,
 )
 from unstuck.schema.edits.edit import Edit, Safety, Together, literal, measured
 from unstuck.schema.edits.layers import (
