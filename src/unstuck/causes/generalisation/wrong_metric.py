@@ -29,6 +29,7 @@ DOES = {
     Counting.TWICE: "takes the sigmoid of what is a probability already, which is always above a "
     "half",
     Counting.PAIRS: "compares each prediction with the labels of all samples of its batch",
+    Counting.ALL: "compares each prediction with the targets of all samples",
     Counting.AXIS: "takes, for each class, the sample or the step with the largest output",
     Counting.BATCHES: "divides the number of right predictions by the number of batches",
     Counting.SHARES: "adds up the shares of right predictions in the batches, and divides the sum "
@@ -43,6 +44,8 @@ BETTER = {
     "(outputs > 0.5).",
     Counting.PAIRS: "Give predictions and labels the same shape. For several classes leave out "
     "keepdim=True in argmax or max. For a single output compare outputs.squeeze(1) with labels.",
+    Counting.ALL: "Give predictions and targets the same shape: outputs.squeeze(1). A column less "
+    "a row is a square.",
     Counting.AXIS: "Take the class with the largest output for each sample: outputs.argmax(dim=1).",
     Counting.SHARES: "Add up how many predictions are right, not their share: .sum() in place of "
     ".mean().",
@@ -121,20 +124,23 @@ def _present(view: View, score: Score) -> Present:
     agreed = f"its value agreed {score.agreed:,} times" if score.held else (
         "by the shapes of both sides")
     of_batches = score.how is Counting.BATCHES  # which somebody may want, if hardly by such a name
-    says = number(told) if of_batches else percent(told)
+    values = score.how is Counting.ALL
+    says = number(told) if of_batches or values else percent(told)
+    right = number(true) if values else percent(true)
+    of = "is right" if values else "of the predictions are right"
     return Present(
         strength=0.95, certain=not of_batches,
-        title=f"`{name}` {DOES[score.how]}: it says {says}, and {percent(true)} of the "
-        "predictions are right",
+        title=f"`{name}` {DOES[score.how]}: it says {says}, and {right} {of}",
         since_step=int(view[TOLD_SCORE][score.name].steps[0]),
         location=score.location,
         label="is not a share of the samples" if of_batches else
-        "does not count the right predictions",
+        "a column less a row is a square" if values else "does not count the right predictions",
         evidence=(
             measured(view, TOLD_SCORE, score.name, None, f"the score, as the program counts it: "
                      f"{says} ({agreed})"),
             measured(view, TRUE_SCORE, score.name, None,
-                     f"the share of right predictions at the same times: {percent(true)}"),
+                     f"{'the same error' if values else 'the share of right predictions'} at the "
+                     f"same times{', sample by sample' * values}: {right}"),
         ),
         remedies=(Remedy("count the right predictions", Safety.SAFE,
                          (CountRight(score.location, score.how.value, _half(view)),),

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.all_pairs import AllPairs
 from unstuck.observe.probes.answers import (
     PREDICTED,
     Identity,
@@ -34,8 +35,9 @@ from unstuck.observe.source.comparisons import (
     computed_by,
     divides,
     reading,
+    subtracts,
 )
-from unstuck.observe.source.named import SCORE, SHARE, Scope, scopes, tensor_of
+from unstuck.observe.source.named import SCORE, SHARE, Scope, scopes, subsets, tensor_of
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.source.taken import taken_alike
 from unstuck.observe.tensors import observable, tensors_in
@@ -113,6 +115,8 @@ class ScoreProbe(Probe):
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._unheld = Unheld(context)
+        self._pairs = AllPairs(
+            self._writer, lambda scope, name: self._place(scope, name, Counting.ALL))
         self._zeros = 0  # times that a score is zero, where predictions are right
         self._places: dict[str, SourceLocation | None] = {}
         self._written: dict[str, int] = {}  # the last step of each score that was written
@@ -167,6 +171,7 @@ class ScoreProbe(Probe):
 
     def _end(self, held: _Evaluation) -> None:
         self._evaluation = None
+        self._pairs.ended()
         for places, run in held.passes.items():
             self._unheld.ended(places[0], held.step, run.parts[""])
         self._evaluated.ended(held.step, any(
@@ -215,6 +220,7 @@ class ScoreProbe(Probe):
             output, labels = output.detach().cpu(), found.detach().cpu().clone()
             if kind == VALUES:
                 self._evaluated.add_values(output, labels)
+                self._pairs.add(output, labels)
                 return
             run = held.passes.setdefault(places, _Pass())
             if kind != "classes":
@@ -238,7 +244,7 @@ class ScoreProbe(Probe):
             run.parts[""].add(len(flat), counts)
             self._evaluated.add(output, labels, axis)
             deep = run.parts[""].batches == 1  # later batches have what the first one had
-            for name, rows in _subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
+            for name, rows in subsets(near, labels, found) if deep or len(run.parts) > 1 else ():
                 if name in run.parts or len(run.parts) < MOST_PARTS:
                     some = flat[rows]
                     run.parts.setdefault(name, Part()).add(len(some), of_classes(
@@ -292,6 +298,7 @@ class ScoreProbe(Probe):
     # What the program holds -----------------------------------------------------------------------
     def _compare(self, held: _Evaluation, near: list[Scope]) -> None:
         """Looks whether variables that have changed hold what one of the ways has come to."""
+        self._pairs.compare(near, self._moment.step)
         parts = held.parts()
         if not parts:
             return
@@ -335,6 +342,7 @@ class ScoreProbe(Probe):
         tree = syntax_tree(scope.file)
         found = None if tree is None else computed_by(
             tree, scope.function, scope.line, name,
+            subtracts if how is Counting.ALL else
             divides if how in (Counting.BATCHES, Counting.SHARES) else compares)
         return expression_at(scope.file, found, self._sites.keeps_text) if found else None
 
@@ -342,6 +350,7 @@ class ScoreProbe(Probe):
         """Writes how the program counts."""
         if not self._agreed:
             self._unheld.write()
+        self._pairs.finish(self._moment.step)
         for (called, how), agreed in self._agreed.items():
             if self._mostly(called, how, agreed):
                 self._writer.fact(
@@ -376,25 +385,3 @@ def _numbers(near: list[Scope]) -> Iterator[tuple[str, float]]:
     for scope in near:
         for name, value in scope.numbers():
             yield f"{scope.function}: {name}", value
-
-
-def _subsets(
-    near: list[Scope], labels: torch.Tensor, own: torch.Tensor
-) -> Iterator[tuple[str, Rows]]:
-    """Rows that variables name, by number or by a mask: a score may be of these only."""
-    flat, seen = labels.reshape(-1), {id(own)}
-    if int(flat.min()) < 0:
-        yield "labelled", (flat >= 0).numpy()
-    for scope in near[:NEAR]:
-        for name, value in scope.tensors(True, 1):
-            if id(value) in seen or value.device != own.device:
-                continue
-            seen.add(id(value))
-            if value.dtype is torch.bool and value.shape == labels.shape and bool(value.any()):
-                yield f"{scope.function}: {name}", value.detach().cpu().reshape(-1).numpy()
-            elif value.dtype is torch.int64 and value.ndim == 1 and (
-                labels.ndim == 1 and 0 < len(value) < len(flat)
-                and int(value.min()) >= 0 and int(value.max()) < len(flat)
-                and len(value.unique()) == len(value)
-            ):
-                yield f"{scope.function}: {name}", value.detach().cpu().numpy()

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from unstuck.observe.source.lexical import own_nodes
 from unstuck.schema.facts.scores import Code
 
 COMPARING = ("eq", "ne", "equal")  # functions and methods
@@ -201,6 +202,12 @@ def divides(node: ast.AST) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
 
 
+def subtracts(node: ast.AST) -> bool:
+    """Whether this is the difference of two values."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and not any(
+        isinstance(side, ast.Constant) for side in (node.left, node.right))
+
+
 def computed_by(
     tree: ast.Module, function: str, line: int, name: str, how: Callable[[ast.AST], bool]
 ) -> ast.expr | None:
@@ -212,7 +219,7 @@ def computed_by(
         function: in which the variable is, and a line of it that runs.
         line: of the file.
         name: of the variable, or what it holds: `scores['valid']`.
-        how: `compares` or `divides`.
+        how: `compares`, `divides` or `subtracts`.
     """
     scope = scope_at(tree, function, line)
     values = list(_values(scope, name))
@@ -268,7 +275,7 @@ def _values(scope: ast.AST, name: str, parts: bool = False) -> Iterator[ast.expr
 
     Of what is unpacked it is the whole, or with `parts` the variable's part, `whole[1]`.
     """
-    for node in ast.walk(scope):
+    for node in own_nodes(scope):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == name:
             yield node.value
         elif isinstance(node, ast.Assign):

@@ -18,6 +18,7 @@ from unstuck.observe.source.sites import Sites, local_variables
 from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import is_plain, observable
 
+NEAR = 3  # frames around a call in which rows are looked for
 MOST_NAMES = 500  # of a scope
 MOST_KEYS = 50  # of a dictionary, a list or an object
 MOST_FRAMES = 24
@@ -140,3 +141,25 @@ def _number(value: Any) -> float | None:
     if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         return float(value)
     return None
+
+
+def subsets(
+    near: list[Scope], labels: torch.Tensor, own: torch.Tensor
+) -> Iterator[tuple[str, np.ndarray[Any, np.dtype[Any]]]]:
+    """Rows that variables name, by number or by a mask: a score may be of these only."""
+    flat, seen = labels.reshape(-1), {id(own)}
+    if int(flat.min()) < 0:
+        yield "labelled", (flat >= 0).numpy()
+    for scope in near[:NEAR]:
+        for name, value in scope.tensors(True, 1):
+            if id(value) in seen or value.device != own.device:
+                continue
+            seen.add(id(value))
+            if value.dtype is torch.bool and value.shape == labels.shape and bool(value.any()):
+                yield f"{scope.function}: {name}", value.detach().cpu().reshape(-1).numpy()
+            elif value.dtype is torch.int64 and value.ndim == 1 and (
+                labels.ndim == 1 and 0 < len(value) < len(flat)
+                and int(value.min()) >= 0 and int(value.max()) < len(flat)
+                and len(value.unique()) == len(value)
+            ):
+                yield f"{scope.function}: {name}", value.detach().cpu().numpy()

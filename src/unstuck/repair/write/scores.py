@@ -95,9 +95,25 @@ def _summed(edit: CountRight, found: Found, index: Index) -> Splices:
     return (Splice(found.source.name, end - len("mean"), end, "sum"),)
 
 
+def _of_its_own(edit: CountRight, found: Found, index: Index) -> Splices:
+    """One side of the only difference of two variables gets the shape of the other."""
+    scopes = [(found.source, found.node), *(
+        (source, function) for node in ast.walk(found.node) if isinstance(node, ast.Call)
+        for source, function in index.functions(names.called(node)))]
+    for source, scope in scopes:
+        apart = [node for node in ast.walk(scope) if isinstance(node, ast.BinOp)
+                 and isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Name)
+                 and isinstance(node.right, ast.Name)]
+        if len(apart) == 1:
+            return change.method(source, apart[0].right,
+                                 f".reshape({source.code(apart[0].left)}.shape)")
+    raise Refused(Reason.UNKNOWN_FORM, "Predictions and targets are not subtracted in one place.")
+
+
 _FORMS: dict[str, Callable[[CountRight, Found, Index], Splices]] = {
     "column": _by_sign, "rounded": _compared, "twice": _without_sigmoid, "pairs": _of_one_shape,
     "axis": _along_classes, "batches": _by_samples, "shares": _summed,
+    "all": _of_its_own,
 }
 
 

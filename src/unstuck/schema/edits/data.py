@@ -260,6 +260,7 @@ class CountRight(Edit):
             "rounded": f"(outputs > {literal(self.half)}) == labels",
             "twice": "(outputs > 0.5) == labels",
             "pairs": "outputs.squeeze(1) == labels", "axis": "outputs.argmax(dim=1) == labels",
+            "all": "targets - outputs.reshape(targets.shape)",
             "batches": "correct / len(loader.dataset)",
         }.get(self.how, "correct += (outputs.argmax(dim=1) == labels).sum().item()")
 

@@ -20,11 +20,12 @@ class Counting(StrEnum):
     AXIS = "axis"  # by the sample with the largest output for each class
     BATCHES = "batches"  # rightly, and divides their number by that of batches
     SHARES = "shares"  # rightly, and divides the sum of the shares in batches by that of samples
+    ALL = "all"  # the error of each value against the target of each sample
 
 
 @dataclass(frozen=True, slots=True)
 class Score(Fact):
-    """A variable of the program that counts right predictions of a classifier.
+    """A variable of the program that counts right predictions of a classifier, or holds an error.
 
     `agreed` is how often its value was that of this way of counting and of no right one. Not
     `held` is what an expression comes to, as its text says, that no variable ever holds.
