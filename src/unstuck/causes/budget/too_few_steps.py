@@ -71,10 +71,16 @@ HARDLY = Threshold(
     "networks that first have to find their way follow an S: slow, then fast, then slow again",
 )
 EARLY = Threshold(
-    "steps-of-a-first-plateau", 300.0,
+    "steps-of-a-first-plateau", 150.0,
     "Networks that first have to find their way rest at what a linear model can do, and leave it "
-    "after hundreds of steps.",
+    "after hundreds of steps. A run of so few that has gained less than `gain-of-a-first-plateau` "
+    "may rest there.",
     "a choice; spirals and parities in the corpus leave it after 200 to 500 steps",
+)
+BARELY = Threshold(
+    "gain-of-a-first-plateau", 0.25,
+    "What a run that rests at its first plateau has gained of a constant prediction's loss.",
+    "a choice; linear models gain 5 to 15 % on spirals",
 )
 DECAYED = Threshold(
     "rate-at-the-end", 0.1,
@@ -111,8 +117,9 @@ def _detect(view: View) -> Verdict:
     if end.kind in CUT and view.record.fact(Log) is None:
         return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
                        "have ended", ("a run that ends by itself",))
-    if outcome.kind is OutcomeKind.PLATEAU and learned_little(outcome) and (
-            view.record.steps < view.limit(EARLY) and not short_on_purpose(view.record)):
+    if outcome.kind is OutcomeKind.PLATEAU and view.record.steps < view.limit(EARLY) and (
+            outcome.skill is not None and outcome.skill < view.limit(BARELY)
+            and not short_on_purpose(view.record)):
         return _on_its_first_plateau(view)
     if outcome.kind is not OutcomeKind.LEARNING:
         return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
@@ -384,7 +391,7 @@ CAUSE = Cause(
         LEARNING_RATE, CONSTANT_LOSS, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM, LEFT_OUT_LOSSES,
         CLEARED_BACKWARDS,
     ),
-    thresholds=(LARGE, SMALL, STEEP, HARDLY, EARLY, DECAYED, SLOW, IN_VAIN),
+    thresholds=(LARGE, SMALL, STEEP, HARDLY, EARLY, BARELY, DECAYED, SLOW, IN_VAIN),
     shows=Effect.TOO_SLOW,
     needs_trend=True,
     without_trend=_in_vain,
