@@ -206,8 +206,7 @@ def _present(view: View, found: _Found, samples: int) -> Present:
 
 def _robust(view: View) -> tuple[Edit, ...]:
     """Huber's loss in the place of the only mean square of the training."""
-    places = [loss.location for loss in view.record.facts(Loss)
-              if loss.function == "mse_loss" and not loss.hand_written]
+    places = [loss.location for loss in view.record.facts(Loss) if loss.function == "mse_loss"]
     return (SwapLoss(places[0], "huber_loss", "use a loss that grows only linearly with large "
                      "errors"),) if len(places) == 1 else ()
 

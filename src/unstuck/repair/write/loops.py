@@ -48,7 +48,21 @@ def write_more_steps(edit: MoreSteps, record: Record, index: Index) -> list[Patc
                 return [Patch(edit, change.remove(source, left), Form.STATEMENT)]
             return [Patch(edit, way.splices, way.form)
                     for way in ways(index, source, end, number)]
+    for source, loop in loops:
+        end = _left_at(source, loop)
+        if end is not None and loop not in built:
+            return [Patch(edit, way.splices, way.form) for way in ways(index, source, end, number)]
     raise Refused(Reason.UNKNOWN_FORM, "No loop around the training counts its epochs or steps.")
+
+
+def _left_at(source: Source, loop: Loop) -> ast.expr | None:
+    """The number at which a loop without an end of its own is left, by its only `break`."""
+    left = breaks(source, loop)
+    around = source.parents.get(left[0]) if len(left) == 1 else None
+    match around:
+        case ast.If(test=ast.Compare(ops=[ast.GtE() | ast.Gt() | ast.Eq()], comparators=[end])):
+            return end
+    return None
 
 
 def _left_early(

@@ -62,8 +62,14 @@ def built(record: Record, index: Index, found: Found) -> Found | None:
 
 # Functions ---------------------------------------------------------------------------------------
 def write_swap(edit: SwapLoss, record: Record, index: Index) -> list[Patch]:
-    """At the construction of the loss module, else at the call."""
+    """At the construction of the loss module, else at the call, or in the place of a formula."""
     found = index.at(edit.at, "the loss")
+    for formula in (found.node, *found.source.ancestors(found.node)):
+        sides = _mean_square(formula)
+        if sides is not None and isinstance(formula, ast.expr):
+            name, needs = spell(index, found.source, f"torch.nn.functional.{edit.by}")
+            text = f"{name}({', '.join(found.source.code(side) for side in sides)})"
+            return [Patch(edit, change.replace(found.source, formula, text), Form.CALL, needs)]
     module = built(record, index, found)
     if module is not None:
         name, needs = spell(index, module.source, f"torch.nn.{MODULES[edit.by]}")
@@ -78,6 +84,24 @@ def write_swap(edit: SwapLoss, record: Record, index: Index) -> list[Patch]:
     if fact is not None and names.called(found.call) == fact.function:
         return [Patch(edit, change.replace(found.source, found.call.func, name), Form.CALL, needs)]
     raise Refused(Reason.UNKNOWN_FORM, "The loss is neither a function nor a module of torch.")
+
+
+def _mean_square(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    """The two sides of a mean of squared differences; None if an expression is something else."""
+    match node:
+        case (ast.Call(func=ast.Attribute(value=square, attr="mean"), args=[], keywords=[])
+              | ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr="mean"),
+                         args=[square], keywords=[])):
+            pass
+        case _:
+            return None
+    match square:
+        case (ast.BinOp(op=ast.Pow(), right=ast.Constant(value=2), left=apart)
+              | ast.Call(func=ast.Attribute(value=apart, attr="pow"), args=[ast.Constant(value=2)])
+              | ast.Call(func=ast.Attribute(value=apart, attr="square"), args=[])):
+            if isinstance(apart, ast.BinOp) and isinstance(apart.op, ast.Sub):
+                return apart.left, apart.right
+    return None
 
 
 def write_option(edit: LossOption, record: Record, index: Index) -> list[Patch]:
