@@ -7,6 +7,7 @@ import math
 from unstuck.measures.basics import last, measured, train_loss_at_the_end
 from unstuck.measures.labels import interval
 from unstuck.measures.recall import Group, group, lowest_ranking, reads_its_classes
+from unstuck.measures.repeats import SHORT, short_on_purpose
 from unstuck.measures.samples import labelled
 from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
@@ -100,6 +101,12 @@ SHOWN = Threshold(
     "the frequent classes first, and the others later.",
     "a choice: a rare class is learned from tens of samples, not from a few",
 )
+BRIEF = Threshold(
+    "steps-of-one-of-many", 100.0,
+    "One of many short trainings alike, such as a round of federated learning, leaves what it has "
+    "not learned to those that follow.",
+    "a choice: three times the updates of an epoch of a small part",
+)
 
 
 _KEPT = (CLASS_SAMPLES, CLASSES_JUDGED, CLASS_RECALL, CLASS_RANKING)
@@ -113,6 +120,8 @@ _UNITS = {CLASS_SAMPLES: "kept sample", HELD_OUT_CLASSES_JUDGED: "kept sample",
 
 
 def _detect(view: View) -> Verdict:
+    if view.record.steps < view.limit(BRIEF) and short_on_purpose(view.record):
+        return Unknown(SHORT, ("a look at the network after the last of these trainings",))
     train = labelled(view)
     if isinstance(train, Absent) and view.has(DENSE_CLASS_RECALL):
         return _compared(view, _DENSE, True)
@@ -381,7 +390,7 @@ CAUSE = Cause(
         DENSE_CLASS_COUNT, DENSE_CLASS_RECALL, DENSE_CLASS_RANKING, LABEL_DEPENDENCE, BATCH_SIZE,
         TRAIN_LOSS),
     thresholds=(RATIO, LOST, HALF_LOST, RANKED, OUTSIDE, KNOWN, DISTINCT, OFTENER, LEARNABLE,
-                SHOWN),
+                SHOWN, BRIEF),
     shows=Effect.CLASSES_RARE,
     effects=(Effect.LABELS_WRONG, Effect.SAMPLES_FEW),
     detect=_detect,
