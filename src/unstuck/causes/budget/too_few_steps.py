@@ -374,7 +374,8 @@ CAUSE = Cause(
         "hardly left a constant prediction's and falls ever faster needs no forecast. If the "
         "network has already removed at least half of the loss of a constant prediction, this is "
         "only a note, because every run stops somewhere, unless the forecast takes off two "
-        "fifths and a tenth of that loss is left.",
+        "fifths and a tenth of that loss is left. A run of fewer than 150 steps that rests where "
+        "hardly anything was gained may be on its first plateau, which is at most a suspicion.",
         limitations="A learning rate that is too low looks the same; if the updates are small, "
         "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
         "change of the learning rate, and with a noisy loss its interval is too wide to count. "

@@ -168,12 +168,14 @@ CAUSE = Cause(
         detection="While the program evaluates a classifier without gradients, unstuck counts the "
         "right predictions itself, and in these wrong ways; also of the samples that an index or a "
         "mask picks. A variable whose name speaks of a score must hold the number of a wrong way, "
-        "and of no right one, three times.",
+        "and of no right one, three times. Where values are predicted as a column and the targets "
+        "are a row, any variable that holds a mean error of all pairs, or the share of the "
+        "variance that it leaves, is found in the same way.",
         limitations="The labels and the score must be variables where the model is called, or in "
         "what these hold; of a score that is returned or printed at once, only the comparison of a "
-        "column with a row is seen. Scores of training batches are not looked at, nor those of "
-        "losses that are not for classes. Everything else is left alone: top-k, thresholds, "
-        "averages over classes and running means are all meant by somebody.",
+        "column with a row is seen. Scores of training batches are not looked at. Everything else "
+        "is left alone: top-k, thresholds, averages over classes and running means are all meant "
+        "by somebody.",
         references=(
             "PyTorch documentation: broadcasting semantics, torch.argmax, torch.round",
         ),

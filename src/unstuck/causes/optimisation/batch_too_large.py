@@ -176,9 +176,9 @@ CAUSE = Cause(
         "its loss was still falling when it ended.",
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
         "trial can show which is best, so this is at most the best suspect of a run that learned "
-        "little, or that had many epochs of few updates each. A run on full batches of noisy "
-        "labels looks the same once it has learned most of "
-        "what can be learned. If a program trains on more than "
+        "little, that had many epochs of few updates each, or whose loader asks for more samples "
+        "than there are. A run on full batches of noisy labels looks the same once it has learned "
+        "most of what can be learned. If a program trains on more than "
         f"{LIMITS.kept_samples:,} samples without a DataLoader, their number is not known.",
         references=(
             "McCandlish et al. 2018: An empirical model of large-batch training (arXiv 1812.06162)",

@@ -377,7 +377,7 @@ CAUSE = Cause(
         detection="The learning rate of every step is recorded. It must fall below a hundredth of "
         "its peak before the middle of the run and stay there, while the run had more to gain: "
         "either the loss was still falling when the learning rate collapsed, or the collapse came "
-        "within the first tenth of the run. A warm-up counts as endless if the learning rate is "
+        "within the first tenth of the run. Or half of the run has a billionth of it. A warm-up counts as endless if the learning rate is "
         "still rising at the end of a finished run and is below a fifth of the target that the "
         "schedule itself names. If it names no target, every update must also be far too small. "
         "Factors of one's own that stay below a twentieth are reported as well, if the updates are "

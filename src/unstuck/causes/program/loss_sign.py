@@ -267,7 +267,9 @@ CAUSE = Cause(
         "them must be wrong at two sampled steps. A factor that can have either sign, such as a "
         "reward, ends the search: there it is seen whether the factors on the log-probabilities "
         "rise with a variable that holds rewards or returns. Or the steps move the weights along "
-        "the gradient of such an error, not against it, from the first step on. Of a loss of "
+        "the gradient of such an error, not against it, from the first step on. Or the loss has "
+        "run off far below zero, while its graph adds an error with the right sign to a square, a "
+        "modulus or an exponential with the wrong one. Of a loss of "
         "pairs, such as a contrastive or triplet loss, it is seen which pairs the gradient of the "
         "first steps brings together: the inputs of these are alike, and not those of the others.",
         limitations="The sign of a policy gradient is judged only where the factors follow a "
