@@ -377,13 +377,13 @@ CAUSE = Cause(
         detection="The learning rate of every step is recorded. It must fall below a hundredth of "
         "its peak before the middle of the run and stay there, while the run had more to gain: "
         "either the loss was still falling when the learning rate collapsed, or the collapse came "
-        "within the first tenth of the run. Or half of the run has a billionth of it. A warm-up counts as endless if the learning rate is "
-        "still rising at the end of a finished run and is below a fifth of the target that the "
-        "schedule itself names. If it names no target, every update must also be far too small. "
-        "Factors of one's own that stay below a twentieth are reported as well, if the updates are "
-        "far too small. So is a schedule that watches a value and waits for it to move in the "
-        "other direction while the loss falls, and one that rises to the end, far above the "
-        "optimizer's learning rate, while the loss was lower before.",
+        "within the first tenth of the run. Or half of the run has a billionth of it. A warm-up "
+        "counts as endless if the learning rate is still rising at the end of a finished run and "
+        "is below a fifth of the target that the schedule itself names. If it names no target, "
+        "every update must also be far too small. Factors of one's own below a twentieth are "
+        "reported, too, if the updates are far too small. So is a schedule that watches a value "
+        "and waits for it to move in the other direction while the loss falls, and one that rises "
+        "to the end, far above the optimizer's learning rate, while the loss was lower before.",
         limitations="If the learning rate collapses after the loss has plateaued, there is no "
         "verdict, because the plateau may have other reasons. A warm-up written as a lambda names "
         "no target. Cyclic schedules with a wrong period are not detected.",
