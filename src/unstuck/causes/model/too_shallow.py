@@ -42,6 +42,12 @@ SURELY = Threshold(
     "its depth can be the reason.",
     "a choice: twice what counts as behind",
 )
+HALF = Threshold(
+    "behind-by-half", 0.5,
+    "So does a linear model at rest that stays behind by half of the variance, or of the area "
+    "under the curve, that there is.",
+    "a choice: what it found cannot be the better part",
+)
 APART = Threshold(
     "linear-gap", 0.1,
     "Areas under the ROC curve. Where the weighted sums that separate the classes best stay this "
@@ -77,9 +83,11 @@ def _detect(view: View) -> Verdict:
                      f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))
     at_rest = view.outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
     linear = _linear(view)
-    surely = at_rest and found.errors >= view.limit(SURELY)
+    surely = at_rest and (
+        found.errors >= view.limit(SURELY) or found.behind >= view.limit(HALF))
     return Present(
         strength=0.85 if linear is not None else 0.8 if surely else 0.45,
+        hides_outcome=at_rest and found.behind >= view.limit(HALF),
         since_step=view.outcome.since_step if at_rest else 0,
         location=layers[0].location or model_location(view),
         title="the network has no hidden layer and learns less than its data allow: "
@@ -148,7 +156,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
     uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT, LINEAR_SEPARABILITY),
-    thresholds=(MATRICES, STEPS, SURELY, APART),
+    thresholds=(MATRICES, STEPS, SURELY, HALF, APART),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,
