@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import GOOD_SKILL, drawn, train_loss_at_the_end
 from unstuck.measures.view import View
 from unstuck.record.series import PlaceSeries
@@ -13,12 +14,14 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.sums import LossTerm
 from unstuck.schema.findings import Evidence, OutcomeKind
 from unstuck.schema.quantities import PlaceSignal
+from unstuck.schema.signals.losses import HELD_OUT_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.schema.signals.sums import TERM_LOSS, TERM_SKILL
 from unstuck.words import number, percent, times
 
 WEAK = 0.3  # the skill of a term that has learned little, whatever the others have
 MEMORY = 200  # steps: usual settings keep 10,000 and more
+MEMORISES = 1.4  # times the training loss is that of held-out data: a weaker decay widens the gap
 STRONG = 0.01  # a hundred times the usual decay of optimizers that scale it
 # They add the decay to the gradient, before any scaling; others take it off the weights.
 ADAPTIVE = ("Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta")
@@ -120,10 +123,14 @@ def cost_of_decay(view: View, optimizer: Optimizer | None) -> float:
     """The same of a decay that `shrinks`: that of half the square of the weights. Without limit
     where the weights forget.
 
-    0 for others, if the run learned well all the same, or if it is not known.
+    0 for others, if the run learned well all the same, if it still does far worse on held-out data,
+    which a weaker decay would not mend, or if it is not known.
     """
     loss, skill = train_loss_at_the_end(view), view.outcome.skill
     if optimizer is None or skill is None or skill >= GOOD_SKILL:
+        return 0.0
+    if view.has(HELD_OUT_LOSS) and len(held := view[HELD_OUT_LOSS].finite.values) and (
+            end_median(held) > MEMORISES * loss > 0):
         return 0.0
     settled = view.outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
     if settled and forgets(view, optimizer):
