@@ -13,6 +13,7 @@ from unstuck.observe.source.sites import Sites
 from unstuck.observe.tensors import is_plain, observable
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.losses import Ascent, Descent, UnboundedTerm
+from unstuck.schema.places import SourceLocation
 
 PASSES = 2  # sampled backward passes that must all drive an error up before it is said
 NODE_LIMIT = 60
@@ -47,8 +48,9 @@ class Ascents:
         self._sites = sites
         self._finite = finite
         self._passes: dict[str, int] = {}
-        # Where each pass so far showed such a term; True at no known place, False if nowhere.
-        self._unbounded: dict[str, list[Any]] = {}
+        # Where the passes so far showed a term without bound; None once one showed none, or at the
+        # end.
+        self._unbounded: dict[str, list[SourceLocation | None] | None] = {}
 
     def note(self, root: Any, climbs: bool, loss: str, step: int) -> None:
         """A loss is about to be differentiated at a sampled step; `climbs`: to be maximised."""
@@ -72,37 +74,58 @@ class Ascents:
         location = self._sites.operation(*line, node.name()) if line else None
         self._writer.fact(Ascent(loss, location, of), step)
 
-
     def _note_unbounded(self, root: Any, climbs: bool, loss: str, step: int) -> None:
-        seen = self._unbounded.setdefault(loss, [])
-        if len(seen) >= PASSES or not all(seen):
+        places = self._unbounded.setdefault(loss, [])
+        if places is None:
             return
-        found = unbounded(root, -1.0 if climbs else 1.0)
-        line = self._finite.line_of(found) if found is not None else None
-        seen.append(found is not None and (
-            self._sites.operation(*line, found.name()) if line else True))
-        if all(seen) and len(seen) == PASSES:
-            place = next((each for each in seen if each is not True), None)
-            self._writer.fact(UnboundedTerm(loss, place), step)
+        found = unbounded(root, -1.0 if climbs else 1.0, set())
+        if found is None:
+            self._unbounded[loss] = None
+            return
+        line = self._finite.line_of(found)
+        places.append(self._sites.operation(*line, found.name()) if line else None)
+        if len(places) == PASSES:
+            self._unbounded[loss] = None
+            self._writer.fact(UnboundedTerm(loss, next(filter(None, places), None)), step)
 
 
-def unbounded(node: Any, sign: float, left: int = NODE_LIMIT) -> Any:
+def unbounded(node: Any, sign: float, seen: set[Any]) -> Any:
     """The innermost sum of an error to be made small and a term that falls without bound as
     something else grows: a square, a modulus or an exponential with a minus sign. None without one.
     """
+    if node in seen or len(seen) > NODE_LIMIT:
+        return None
+    seen.add(node)
     parts = [(sign * factor, part) for factor, part in _weighted(node)]
-    for own, part in parts if left else ():
-        inner = unbounded(part, own, left - 1)
+    for own, part in parts:
+        inner = unbounded(part, own, seen)
         if inner is not None:
             return inner
     for (own, part), (other, beside) in (parts, parts[::-1]) if len(parts) == 2 else ():
         errors: list[tuple[float, list[Any]]] = []
         _collect(beside, other, [beside], errors, set())
-        grown = list(_growing(part, own, NODE_LIMIT))
+        grown = list(_growing(part, own, set()))
         if errors and grown and all(each > 0 for each, _ in errors) and (
                 all(each < 0 for each in grown)):
             return node
     return None
+
+
+def _growing(node: Any, sign: float, seen: set[Any]) -> Iterator[float]:
+    """The signs with which a term holds what grows without bound."""
+    if node in seen or len(seen) > NODE_LIMIT:
+        return
+    seen.add(node)
+    parents = graph.parents(node)
+    if node.name() in _GROWING or (
+        node.name() == "MulBackward0" and len(parents) == 2 and parents[0] is parents[1]  # x * x
+    ):
+        exponent = graph.saved(node, "exponent") if node.name() == "PowBackward0" else 2
+        if isinstance(exponent, int | float) and not exponent % 2:
+            yield sign
+        return
+    for factor, part in _weighted(node):
+        yield from _growing(part, sign * factor, seen)
 
 
 def _weighted(node: Any) -> list[tuple[float, Any]]:
