@@ -138,20 +138,6 @@ def _weighted(node: Any) -> list[tuple[float, Any]]:
     return parts
 
 
-def _growing(node: Any, sign: float, left: int) -> Iterator[float]:
-    """The signs with which a term holds what grows without bound."""
-    if node.name() in _GROWING or (
-        node.name() == "MulBackward0" and len(graph.parents(node)) == 2
-        and len(set(graph.parents(node))) == 1  # x * x
-    ):
-        exponent = graph.saved(node, "exponent") if node.name() == "PowBackward0" else 2
-        if isinstance(exponent, int | float) and not exponent % 2:
-            yield sign
-    elif left:
-        for factor, part in _weighted(node):
-            yield from _growing(part, sign * factor, left - 1)
-
-
 def ascent(root: Any, climbs: bool = False) -> tuple[list[Any], str] | None:
     """The path to an error that a loss with this root drives up, and the error's operation.
 
