@@ -57,3 +57,25 @@ def test_a_run_that_learned_is_not_accused(tmp_path: Path) -> None:
     assert not diagnosis.counted()
     verdicts = dict(diagnosis.verdicts)
     assert type(verdicts["learning-rate-too-low"]).__name__ == "Absent"
+
+
+def test_a_run_that_ends_on_its_first_plateau_may_be_too_short(tmp_path: Path) -> None:
+    """Half of the labels follow a sign, which is found at once, and half a parity, which is not."""
+    torch.manual_seed(0)
+    x = torch.randn(3000, 6)
+    odd = x[:, 0] * x[:, 1] * x[:, 3] * x[:, 4] > 0
+    labels = torch.where(torch.rand(3000) < 0.5, x[:, 2] > 0, odd).float()
+    with unstuck.watch(out=tmp_path / "record", overhead=1.0):
+        model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 1))
+        optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
+        for _ in range(120):
+            rows = torch.randint(3000, (256,))
+            loss = nn.functional.binary_cross_entropy_with_logits(
+                model(x[rows])[:, 0], labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    first = unstuck.diagnose(tmp_path / "record").counted()[0]
+    assert first.cause == "too-few-steps"
+    assert first.confidence is Confidence.POSSIBLE
+    assert "first plateau" in first.title

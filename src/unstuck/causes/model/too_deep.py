@@ -106,8 +106,8 @@ def _detect(view: View) -> Verdict:
                    advice="Add each block's input to its output, so that the gradient can bypass "
                    "the block.", code_text="x = x + block(x)"),
         ),
-        one_of=() if sure else ("vanishing-gradients", "bad-initialisation",
-                                "saturated-activations", "dead-relu"),
+        one_of=("bad-initialisation",) if sure else (
+            "vanishing-gradients", "bad-initialisation", "saturated-activations", "dead-relu"),
         separated_by=Experiment(f"compare {TRIAL}", (
             Arm(tuple(filter(None, (_fewer(view, called_layers, FEW),))), ("too-deep",),
                 f"only {count(FEW, 'layer')} with weights"),

@@ -175,13 +175,27 @@ def _sequence(steps: list[torch.Tensor]) -> torch.Tensor | None:
 
 
 def data_in(nodes: Iterable[Any]) -> tuple[torch.Tensor, LayerRole] | None:
-    """The same of a graph, and what these weights are."""
-    same = _meeting(places(nodes))
-    return (_middle(same).taken(), same[0].kind.role) if same else None
+    """The same of a graph, and what these weights are.
+
+    None where the weights also meet more samples, that something was computed of: data that the
+    program differentiates by, beside a condition at a point.
+    """
+    found = places(nodes)
+    same = _meeting(found)
+    if not same or any(place.weight is same[0].weight and place.source is not None
+                       and _rows(place) > max(map(_rows, same)) for place in found):
+        return None
+    return _middle(same).taken(), same[0].kind.role
 
 
 def _middle(same: list[Place]) -> Place:
-    return same[len(same) // 2]
+    """The one in the middle, of those with the most rows."""
+    largest = [place for place in same if _rows(place) == max(map(_rows, same))]
+    return largest[len(largest) // 2]
+
+
+def _rows(place: Place) -> int:
+    return place.given.shape[0] if place.given.ndim else 1
 
 
 def _meeting(found: Iterable[Place]) -> list[Place]:

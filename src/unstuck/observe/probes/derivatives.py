@@ -112,10 +112,9 @@ class DerivativeProbe(Probe):
                 len(behind := graph.parents(node)) != 1
             ):
                 continue
-            made = graph.shape(node) or ()  # which may be a sum over the last axes, or a stack
+            made = graph.shape(node) or ()
             for fixed in self._fixed:
-                axes = min(len(made), len(fixed.shape))
-                if self._used(fixed) is not None or made[:axes] != fixed.shape[:axes] or (
+                if self._used(fixed) is not None or not _fit(made, fixed.shape) or (
                     not made and node.name() not in _SUMS  # of the terms of a loss
                 ):
                     continue
@@ -160,3 +159,9 @@ class DerivativeProbe(Probe):
         for name, value in zip(names, values, strict=True):
             places[name] = max(places.get(name, 0.0), value)
         self._writer.sample(SECOND_DERIVATIVE, step, places)
+
+
+def _fit(made: tuple[int, ...], derivative: tuple[int, ...]) -> bool:
+    """Whether a result may be of a derivative, or of several side by side, or of sums over axes."""
+    return all(one == other or 1 in (one, other)
+               for one, other in zip(made, derivative, strict=False))
