@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.statistics import relative_fall
-from unstuck.measures.basics import expression, measured, typed, unwatched
+from unstuck.measures.basics import (
+    expression,
+    loss_ends_at,
+    loss_points,
+    measured,
+    typed,
+    unwatched,
+)
 from unstuck.measures.looks import left_out
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
@@ -52,10 +58,10 @@ FIRST = Threshold(
     "in healthy autoencoders of the corpus the reconstruction starts with a third or more",
 )
 FALLEN = Threshold(
-    "other-term-fallen", 0.2,
-    "A term that silences the others reaches its goal, so most of the loss goes. If less than a "
-    "fifth of it does, what the network is or gets may stop all terms.",
-    "three quarters and more in the corpus",
+    "other-term-fallen", 0.1,
+    "A term that silences the others reaches its goal, so a part of the loss goes. If less than a "
+    "tenth of it does, what the network is or gets may stop all terms.",
+    "a fifth and more in the corpus",
 )
 FEWEST = 6  # looks at a term
 EARLY = 3  # looks before much has been learned
@@ -168,8 +174,8 @@ def _silenced(view: View, term: _Term, group: list[_Term]) -> Verdict | None:
         not term.end < view.limit(NOTHING)
     ):
         return None
-    fall = relative_fall(view[TRAIN_LOSS])
-    if fall is not None and fall < view.limit(FALLEN):
+    first, last = loss_points(view)[1][0], loss_ends_at(view)
+    if first > 0 and last > (1 - view.limit(FALLEN)) * first:
         return Unknown(f"{main.words} has hardly fallen either, so the balance need not be what "
                        "stops them", ("a run in which one of the terms improves",))
     if term.first < view.limit(FIRST):

@@ -222,7 +222,7 @@ def computed_by(
         how: `compares`, `divides` or `subtracts`.
     """
     scope = scope_at(tree, function, line)
-    values = list(_values(scope, name))
+    values = list(_values(scope, name, own=True))
     if len(values) != 1:
         return None
     found = {id(node): node for node in _computing(tree, scope, values[0], how, set(), DEPTH)}
@@ -270,12 +270,15 @@ def _functions(tree: ast.Module, called: ast.expr) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function) and node.name == name]
 
 
-def _values(scope: ast.AST, name: str, parts: bool = False) -> Iterator[ast.expr]:
+def _values(
+    scope: ast.AST, name: str, parts: bool = False, own: bool = False
+) -> Iterator[ast.expr]:
     """What is assigned, added or appended to a variable, left out what only begins it.
 
-    Of what is unpacked it is the whole, or with `parts` the variable's part, `whole[1]`.
+    Of what is unpacked it is the whole, or with `parts` the variable's part, `whole[1]`. With `own`
+    the scopes within this one are left out, which have variables of their own.
     """
-    for node in own_nodes(scope):
+    for node in own_nodes(scope) if own else ast.walk(scope):
         if isinstance(node, ast.AugAssign) and ast.unparse(node.target) == name:
             yield node.value
         elif isinstance(node, ast.Assign):
