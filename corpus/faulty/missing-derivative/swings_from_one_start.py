@@ -34,14 +34,14 @@ def rates(state, t):
     columns = [
         torch.autograd.grad(state[:, k].sum(), t, retain_graph=True)[0]
         for k in range(state.shape[1])]
-    return torch.stack(columns, dim=1)
+    return torch.cat(columns, dim=1)
 
 
 def rates_with_graph(state, t):
     columns = [
         torch.autograd.grad(state[:, k].sum(), t, create_graph=True)[0]
         for k in range(state.shape[1])]
-    return torch.stack(columns, dim=1)
+    return torch.cat(columns, dim=1)
 
 
 class Swing(nn.Module):
@@ -51,17 +51,17 @@ class Swing(nn.Module):
             nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 4))
 
     def forward(self, t):
-        return self.body(t.unsqueeze(-1) - SPAN / 2)
+        return self.body(t - SPAN / 2)
 
 
 def train(rates_of):
     torch.manual_seed(12)
     swing = Swing()
-    path, clock = true_path(41), torch.linspace(0, SPAN, 41)
+    path, clock = true_path(41), torch.linspace(0, SPAN, 41)[:, None]
     optimizer = torch.optim.Adam(swing.parameters(), lr=3e-3)
-    zero = torch.zeros(1)
+    zero = torch.zeros(1, 1)
     for step in range(1500):
-        t = (torch.rand(64) * SPAN).requires_grad_()
+        t = (torch.rand(64, 1) * SPAN).requires_grad_()
         state = swing(t)
         residual = rates_of(state, t) - law(state)
         at_start = swing(zero)[0] - START
