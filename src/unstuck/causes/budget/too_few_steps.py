@@ -72,14 +72,14 @@ HARDLY = Threshold(
 )
 EARLY = Threshold(
     "steps-of-a-first-plateau", 150.0,
-    "Networks that first have to find their way rest at what a linear model can do, and leave it "
-    "after hundreds of steps. A run of so few that has gained less than `gain-of-a-first-plateau` "
-    "may rest there.",
-    "a choice; spirals and parities in the corpus leave it after 200 to 500 steps",
+    "The loss of some networks first plateaus where that of a linear model would, and falls again "
+    "after hundreds of steps. A run of so few, with less than `gain-of-a-first-plateau`, may have "
+    "ended there.",
+    "a choice; networks that learn spirals and parities leave that plateau after 200 to 500 steps",
 )
 BARELY = Threshold(
     "gain-of-a-first-plateau", 0.25,
-    "What a run that rests at its first plateau has gained of a constant prediction's loss.",
+    "What a run has gained of a constant prediction's loss on its first plateau.",
     "a choice; linear models gain 5 to 15 % on spirals",
 )
 DECAYED = Threshold(
@@ -165,7 +165,7 @@ def _on_its_first_plateau(view: View) -> Present:
         title=f"training stopped after {steps}, on what may be its first plateau",
         since_step=0,
         location=backward_location(view),
-        label=f"{steps} in all",
+        label=f"{steps} in total",
         evidence=(Evidence(
             TRAIN_LOSS.name, "", points, losses, None,
             f"the loss went from {number(losses[0])} to {number(loss_ends_at(view))} in {steps}, "
@@ -374,8 +374,8 @@ CAUSE = Cause(
         "hardly left a constant prediction's and falls ever faster needs no forecast. If the "
         "network has already removed at least half of the loss of a constant prediction, this is "
         "only a note, because every run stops somewhere, unless the forecast takes off two "
-        "fifths and a tenth of that loss is left. A run of fewer than 150 steps that rests where "
-        "hardly anything was gained may be on its first plateau, which is at most a suspicion.",
+        "fifths and a tenth of that loss is left. A run of fewer than 150 steps that gained "
+        "hardly anything may be on its first plateau, which is at most a suspicion.",
         limitations="A learning rate that is too low looks the same; if the updates are small, "
         "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
         "change of the learning rate, and with a noisy loss its interval is too wide to count. "

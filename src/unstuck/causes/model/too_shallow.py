@@ -44,7 +44,7 @@ SURELY = Threshold(
 )
 HALF = Threshold(
     "behind-by-half", 0.5,
-    "So does a linear model at rest that stays behind by half of the variance, or of the area "
+    "So does a linear model whose loss has plateaued behind half of the variance, or of the area "
     "under the curve, that there is.",
     "a choice: what it found cannot be the better part",
 )
