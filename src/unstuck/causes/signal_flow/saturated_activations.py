@@ -35,6 +35,7 @@ HALF = Threshold(
     "SageMaker Debugger and DeepDiagnosis warn at one half; Karpathy calls under 5 % healthy",
 )
 NEARLY_ALL = 0.9  # of the outputs of each layer: what little slope is left decides the run
+DEEP, MOST = 3, 0.7  # of a stack of so many, that many: each passes on only signs
 FEWEST = 3  # sampled steps: one batch may be odd
 GATED = (LayerRole.RECURRENT, LayerRole.ATTENTION)
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
@@ -117,7 +118,8 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
     born = min(first.start, first.series.values[0]) >= view.limit(HALF)
     if born and first.series.steps[0] == 0:
         strength = 0.95  # no step has been made yet that could be to blame
-    hides = strength == 0.95 and len(stuck) == total and min(p.share for p in stuck) >= NEARLY_ALL
+    hides = strength == 0.95 and len(stuck) == total and min(p.share for p in stuck) >= (
+        NEARLY_ALL if total < DEEP else MOST)
     are = "are" if born else "have been"
     when = "from the first step on" if born else f"since step {number(first.since)}"
     others = joined([called(p.name) for p in stuck[1:]])
