@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from unstuck.measures import arms
-from unstuck.measures.basics import learned_little, loss_points, typed
+from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, typed
 from unstuck.measures.dropping import strongest_dropout
 from unstuck.measures.steps import (
     EARLY_PAIRS,
@@ -52,6 +52,17 @@ DROWNED = Threshold(
     "this learning rate and batch size.",
     "Mandt et al. 2017; at most 0.07 in test programs that plateau for other reasons",
 )
+TINY = Threshold(
+    "tiny-batch", 4.0,
+    "So few samples are hardly ever meant for noisy data. Where they teach nothing and late "
+    "gradients agree by less than `late-agreement`, each step follows its own few samples.",
+    "Masters, Luschi 2018: batches of 2 to 32 samples, with rates that suit them",
+)
+LATE = Threshold(
+    "late-agreement", 0.04,
+    "The agreement of successive gradients where the noise is 25 times as strong as the signal.",
+    "definition",
+)
 DROPPED = Threshold(
     "noise-of-dropout", 0.4,
     "From this share of dropped units on, dropout itself makes gradients noisy, and its noise "
@@ -78,18 +89,23 @@ def _detect(view: View) -> Verdict:
                       f"(agreement of successive gradients: {number(early)})")
     level = float(losses[len(losses) // 2:].mean())
     scale = size * (1 / max(early, 1e-3) - 1)
-    if not scale >= view.limit(NOISE) * size:
+    late = agreement(view, late_step(view))
+    tiny = size <= view.limit(TINY) and late is not None and late <= view.limit(LATE) and (
+        learned_little(view.outcome) and not diverged)
+    if not tiny and not scale >= view.limit(NOISE) * size:
         return Absent("the first gradients are not mostly noise (noise scale "
                       f"{number(scale)}, batch size {number(size)})")
-    if not level > 0 or not cost / level >= view.limit(DROWNED):
+    if not tiny and (not level > 0 or not cost / level >= view.limit(DROWNED)):
         return Absent("the gradients are noisy, but the steps are small enough to average the "
                       "noise out")
     dropout = strongest_dropout(view)
     if dropout is not None and dropout.share >= view.limit(DROPPED):
         return Unknown(f"dropout of {percent(dropout.share)} adds noise of its own to the gradient",
                        ("a run without dropout",))
-    share = percent(min(cost / level, 1.0))
-    harm = "the loss diverges" if diverged else f"gradient noise sustains {share} of the loss"
+    share = percent(min(cost / level, 1.0)) if level > 0 else percent(1.0)
+    noise = f"gradient noise sustains {share} of the loss"
+    harm = "the loss diverges" if diverged else (
+        "each step follows the noise of its own samples" if tiny else noise)
     optimizer = main_optimizer(view)
     steps, points = loss_points(view)
     larger = max(8.0, USUAL / size)
@@ -101,16 +117,18 @@ def _detect(view: View) -> Verdict:
     evidence = (
         *agreement_evidence(
             view, 1 / (1 + view.limit(NOISE)),
-            f"gradients are mostly noise from the start (agreement of successive gradients: "
-            f"{number(early)}; 0 is pure noise, 1 is free of noise)"),
+            f"gradients are mostly noise {'late in the run' if tiny else 'from the start'} "
+            f"(agreement of successive gradients: {number(late if tiny and late else early)}; 0 is "
+            "pure noise, 1 is free of noise)"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                 f"the loss ends at {number(loss_ends_at(view))}" if tiny else
                  harm if diverged else
                  f"about {share} of the loss in the second half of the run is gradient noise "
                  "sustained by this learning rate and batch size"),
     )
     return Present(
-        strength=0.45, since_step=0, location=batch_location(view, size), of_value=True,
-        evidence=evidence,
+        strength=0.48 if tiny else 0.45, since_step=0, of_value=True,
+        location=batch_location(view, size), evidence=evidence,
         title=f"a batch size of {number(size)} is too small for this learning rate: {harm}",
         label="with so few samples per step, the gradient is mostly noise",
         remedies=tuple(remedies),
@@ -155,7 +173,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE,),
-    thresholds=(NOISE, BOUNCE, DROWNED, DROPPED),
+    thresholds=(NOISE, BOUNCE, DROWNED, TINY, LATE, DROPPED),
     needs_trend=True,
     by_trial=True,
     detect=_detect,
