@@ -56,7 +56,7 @@ TINY = Threshold(
     "tiny-batch", 4.0,
     "So few samples are hardly ever meant for noisy data. Where they teach nothing and late "
     "gradients agree by less than `late-agreement`, each step follows its own few samples.",
-    "Masters, Luschi 2018: batches of 2 to 32 samples, with rates that suit them",
+    "Masters, Luschi 2018: batches of 2 to 32 samples, with learning rates that suit them",
 )
 LATE = Threshold(
     "late-agreement", 0.04,
