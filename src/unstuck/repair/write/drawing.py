@@ -23,19 +23,19 @@ from unstuck.schema.edits import (
 from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.data import Loader
 
-# What draws rows, by the place of the number below which it draws.
-_DRAWS = {"randperm": 0, "permutation": 0, "choice": 0, "randint": 0, "integers": 0, "randrange": 0,
-          "arange": 0, "sample": 0}
+# What draws rows below a number, which it is given first, or behind a zero.
+_DRAWS = (
+    "randperm", "permutation", "choice", "randint", "integers", "randrange", "arange", "sample")
 _COUNT = ("bincount", "Counter", "unique", "value_counts")
 
 
 def write_draw(edit: DrawFromAll, record: Record, index: Index) -> list[Patch]:
     """The length of the variable in the place of the number below which rows are drawn."""
     found = index.at(edit.at, "the call that receives the rows")
-    picked = {source.code(node.slice): Found(source, node.slice) for source in (found.source,)
-              for node in ast.walk(found.statement) if isinstance(node, ast.Subscript)
-              and source.code(node.value) == edit.variable}
-    drawn = _drawn(index, next(iter(picked.values()))) if len(picked) == 1 else None
+    source = found.source
+    picked = {source.code(node.slice): node.slice for node in ast.walk(found.statement)
+              if isinstance(node, ast.Subscript) and source.code(node.value) == edit.variable}
+    drawn = _drawn(index, Found(source, *picked.values())) if len(picked) == 1 else None
     if drawn is None:
         raise Refused(Reason.UNKNOWN_FORM, f"How the rows of {edit.variable} are drawn does not "
                       "follow from the text.")

@@ -67,6 +67,8 @@ def write_seed_copies(edit: SeedCopies, record: Record, index: Index) -> list[Pa
     if where is not source:
         raise Refused(Reason.UNKNOWN_FORM, "The data set is constructed in another file.")
     kind = next(name for name in _SEEDED if name in ast.unparse(call.func))
+    if kind == "Generator" and not ast.unparse(call.func).startswith("torch."):
+        raise Refused(Reason.UNKNOWN_FORM, "The generator is made of parts of its own.")
     head = call.func if kind != "Generator" else next(
         node.func for node in ast.walk(call) if isinstance(node, ast.Call)
         and names.called(node) == kind)
