@@ -15,7 +15,9 @@ import pytest
 
 from tests import processes
 from tests.trials.test_laboratory import snapshot
+from unstuck.commands.trying import all_is_well
 from unstuck.report.schema import json_schema
+from unstuck.schema.findings import Diagnosis, Outcome, OutcomeKind
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs namespaces")
 
@@ -171,3 +173,14 @@ def test_ctrl_c_leaves_nothing(project: Path) -> None:
     assert "interrupted; nothing of the program was changed" in said
     assert not list(Path("/var/tmp").glob(f"unstuck-trials-{process.pid}-*"))
     assert snapshot(project) == before
+
+
+@pytest.mark.parametrize(("kind", "says"), [
+    (OutcomeKind.CONVERGED, "the network learns, and no problem was found"),
+    (OutcomeKind.OVERFITTING, "the network is overfitting, but no cause was found"),
+    (OutcomeKind.PLATEAU, "the network has stopped learning, but no cause was found"),
+    (OutcomeKind.NOT_TOLD, "the loss does not show whether the network learns"),
+])
+def test_where_nothing_is_tried_the_sentence_fits_the_outcome(kind: OutcomeKind, says: str) -> None:
+    outcome = Outcome(kind, 0.9, "")
+    assert says in all_is_well(Diagnosis("0", "0" * 32, outcome, (), (), 100))

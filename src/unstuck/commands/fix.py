@@ -63,6 +63,7 @@ def fix(
 
 def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) -> int:
     from unstuck.report import schema, terminal
+    from unstuck.schema.findings import OutcomeKind
     from unstuck.trials.peel import needs_repair
     from unstuck.trials.results import summary, with_trials
 
@@ -71,7 +72,8 @@ def _fix(ready: Bench, json_file: str | None, write: bool, patch: str | None) ->
         if json_file is not None:
             put_json(schema.to_text(ready.control.diagnosis), json_file)
         put(f"unstuck: nothing to fix: {all_is_well(ready.control.diagnosis)}", ready.file)
-        return FIXED
+        overfits = ready.control.diagnosis.outcome.kind is OutcomeKind.OVERFITTING
+        return NOT_FIXED if overfits else FIXED
     first = planned(ready)
     with progress(ready.race):
         found = ready.repaired(first)

@@ -308,9 +308,15 @@ def all_is_well(diagnosis: Diagnosis) -> str:
     """A clause: why there is nothing to try."""
     from unstuck.schema.findings import OutcomeKind
 
-    if diagnosis.outcome.kind is OutcomeKind.NOT_TOLD:
-        return "no problem was found, but the loss does not show whether the network learns"
-    return "the network learns, and no problem was found"
+    return {
+        OutcomeKind.NOT_TOLD:
+            "no problem was found, but the loss does not show whether the network learns",
+        OutcomeKind.OVERFITTING:
+            "the network is overfitting, but no cause was found; `unstuck check` asks further",
+        OutcomeKind.PLATEAU:
+            "the network has stopped learning, but no cause was found: it may have learned all "
+            "that the data allow; `unstuck check` asks further",
+    }.get(diagnosis.outcome.kind, "the network learns, and no problem was found")
 
 
 def planned(ready: Bench) -> Plan:
