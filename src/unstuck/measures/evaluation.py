@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from unstuck.measures.basics import POOR_SKILL, level
+from unstuck.measures.basics import POOR_SKILL, final, level
 from unstuck.measures.view import View
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
@@ -51,7 +51,7 @@ def poor_evaluation(view: View) -> bool:
 
 def late_value(view: View, signal: StepSignal) -> float | None:
     """The last finite value of a signal, None unless it is of the second half of the run."""
-    if not view.has(signal) or not len(found := view[signal].finite) or (
-            2 * float(found.steps[-1]) < view.record.steps):
+    value = final(view, signal)
+    if value is None or 2 * float(view[signal].finite.steps[-1]) < view.record.steps:
         return None
-    return float(found.values[-1])
+    return value

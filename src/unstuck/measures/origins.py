@@ -63,6 +63,11 @@ def inputs_given(view: View) -> SourceLocation | None:
     return nearest(input_steps(view), *GIVEN)
 
 
+def training_loaders(view: View) -> set[str]:
+    """The names of the loaders that feed training."""
+    return {each.loader for each in view.record.facts(Feeding) if each.role is CallRole.TRAIN}
+
+
 def taken_by_index(view: View) -> ModelCall | None:
     """Where training takes some rows of a variable at a time, of which no other call takes any.
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.measures.basics import last, learned_little, thinned
-from unstuck.measures.origins import is_for_training_alone, taken_by_index
+from unstuck.measures.origins import is_for_training_alone, taken_by_index, training_loaders
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -22,7 +22,7 @@ from unstuck.schema.edits import (
     WholeLength,
 )
 from unstuck.schema.facts.calls import CallRole, LossCall
-from unstuck.schema.facts.data import Feeding, Loader
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import SAME_BATCH
@@ -85,7 +85,7 @@ KNOWN = (BY_WEIGHT, CHOSEN, IN_ORDER, SHUFFLES, "DistributedSampler")
 
 
 def _detect(view: View) -> Verdict:
-    trained = {f.loader for f in view.record.facts(Feeding) if f.role is CallRole.TRAIN}
+    trained = training_loaders(view)
     loaders = [x for x in view.record.facts(Loader) if x.name in trained]
     if not loaders and view.has(ROWS_LEFT_OUT):
         return _rows(view)

@@ -83,11 +83,11 @@ def _detect(view: View) -> Verdict:
                      f"nn.Linear({units}, {outputs}))") for units in (64, 256, 16))
     at_rest = view.outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED)
     linear = _linear(view)
-    surely = at_rest and (
-        found.errors >= view.limit(SURELY) or found.behind >= view.limit(HALF))
+    by_half = at_rest and found.behind >= view.limit(HALF)
+    surely = by_half or (at_rest and found.errors >= view.limit(SURELY))
     return Present(
         strength=0.85 if linear is not None else 0.8 if surely else 0.45,
-        hides_outcome=at_rest and found.behind >= view.limit(HALF),
+        hides_outcome=by_half,
         since_step=view.outcome.since_step if at_rest else 0,
         location=layers[0].location or model_location(view),
         title="the network has no hidden layer and learns less than its data allow: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unstuck.measures import arms
 from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, learned_little, loss_points
+from unstuck.measures.origins import training_loaders
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import (
     agreement_evidence,
@@ -17,8 +18,8 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import BatchSize, MoreSteps, Remedy, Safety, StepEvery
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.facts.calls import CallRole, Guarded
-from unstuck.schema.facts.data import Feeding, Loader
+from unstuck.schema.facts.calls import Guarded
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.facts.loops import Pace
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
@@ -141,7 +142,7 @@ def _detect(view: View) -> Verdict:
 
 def _asks_for_more_than_all(view: View) -> bool:
     """Whether the loader that feeds training asks for batches of more samples than there are."""
-    trained = {fact.loader for fact in view.record.facts(Feeding) if fact.role is CallRole.TRAIN}
+    trained = training_loaders(view)
     return any(loader.name in trained and loader.samples and (loader.batch_size or 0)
                > loader.samples for loader in view.record.facts(Loader))
 

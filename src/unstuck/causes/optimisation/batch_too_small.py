@@ -102,7 +102,8 @@ def _detect(view: View) -> Verdict:
     if dropout is not None and dropout.share >= view.limit(DROPPED):
         return Unknown(f"dropout of {percent(dropout.share)} adds noise of its own to the gradient",
                        ("a run without dropout",))
-    share = percent(min(cost / level, 1.0)) if level > 0 else percent(1.0)
+    share = percent(min(cost / level, 1.0) if level > 0 else 1.0)
+    agrees = late if tiny and late is not None else early
     noise = f"gradient noise sustains {share} of the loss"
     harm = "the loss diverges" if diverged else (
         "each step follows the noise of its own samples" if tiny else noise)
@@ -118,8 +119,8 @@ def _detect(view: View) -> Verdict:
         *agreement_evidence(
             view, 1 / (1 + view.limit(NOISE)),
             f"gradients are mostly noise {'late in the run' if tiny else 'from the start'} "
-            f"(agreement of successive gradients: {number(late if tiny and late else early)}; 0 is "
-            "pure noise, 1 is free of noise)"),
+            f"(agreement of successive gradients: {number(agrees)}; 0 is pure noise, 1 is free of "
+            "noise)"),
         Evidence(TRAIN_LOSS.name, "", steps, points, None,
                  f"the loss ends at {number(loss_ends_at(view))}" if tiny else
                  harm if diverged else

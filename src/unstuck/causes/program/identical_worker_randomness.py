@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from unstuck.measures.basics import thinned
+from unstuck.measures.origins import training_loaders
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, Safety, SeedByWorker, SeedCopies
-from unstuck.schema.facts.calls import CallRole
-from unstuck.schema.facts.data import Feeding, Loader
+from unstuck.schema.facts.data import Loader
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import COPIED_GENERATORS, SAME_BATCH
 from unstuck.words import count, joined, number
@@ -26,7 +26,7 @@ COPIES = Threshold(
 
 
 def _detect(view: View) -> Verdict:
-    trained = {f.loader for f in view.record.facts(Feeding) if f.role is CallRole.TRAIN}
+    trained = training_loaders(view)
     loaders = [x for x in view.record.facts(Loader) if x.workers >= 2 or (
         x.workers and x.name in trained and (x.unread or x.seeded is not None))]
     counts = view[COPIED_GENERATORS] if view.has(COPIED_GENERATORS) else {}

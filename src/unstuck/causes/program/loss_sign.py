@@ -112,7 +112,7 @@ def _runs_away(view: View) -> Present | None:
     """A loss that falls without end, by a term with a minus sign that has no bound."""
     steps, values = loss_points(view)
     end = loss_ends_at(view)
-    term = next((each for each in view.record.facts(UnboundedTerm)), None)
+    term = view.record.fact(UnboundedTerm)
     if term is None or not end < -view.limit(RUNAWAY) * abs(values[0]) or (
             set(view.record.tracks) - {term.name}):
         return None

@@ -182,15 +182,17 @@ def data_in(nodes: Iterable[Any]) -> tuple[torch.Tensor, LayerRole] | None:
     """
     found = places(nodes)
     same = _meeting(found)
+    most = max(map(_rows, same), default=0)
     if not same or any(place.weight is same[0].weight and place.source is not None
-                       and _rows(place) > max(map(_rows, same)) for place in found):
+                       and _rows(place) > most for place in found):
         return None
     return _middle(same).taken(), same[0].kind.role
 
 
 def _middle(same: list[Place]) -> Place:
     """The one in the middle, of those with the most rows."""
-    largest = [place for place in same if _rows(place) == max(map(_rows, same))]
+    most = max(map(_rows, same))
+    largest = [place for place in same if _rows(place) == most]
     return largest[len(largest) // 2]
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
 from unstuck.observe.source.named import Scope
-from unstuck.record.writer import RecordWriter
 from unstuck.schema.facts.scores import Counting, Score
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
 
 FEWEST, MOST = 20, 2_000  # samples of an evaluation
 MOST_BATCHES = 8  # of an evaluation: each takes N * N numbers
@@ -27,9 +25,10 @@ class AllPairs:
     """
 
     def __init__(
-        self, writer: RecordWriter, place: Callable[[Scope, str], SourceLocation | None]
+        self, write: Callable[[str, float, float], None],
+        place: Callable[[Scope, str], SourceLocation | None],
     ) -> None:
-        self._writer = writer
+        self._write = write  # a variable, its value and the right one
         self._place = place
         self._batches: list[tuple[Errors, Errors]] = []  # wrong and right, of this evaluation
         self._held: dict[str, float] = {}  # what each variable held last
@@ -48,7 +47,7 @@ class AllPairs:
             self._batches.append((_errors(given[:, None] - wanted, wanted),
                                   _errors(given - wanted, wanted)))
 
-    def compare(self, near: list[Scope], step: int) -> None:
+    def compare(self, near: list[Scope]) -> None:
         """Looks whether variables that have changed hold such an error."""
         if not self._batches or len(self._batches) > MOST_BATCHES:
             return
@@ -67,19 +66,17 @@ class AllPairs:
                     self._places[called] = self._place(scope, name)
                 self._agreed[called] = self._agreed.get(called, 0) + 1
                 true = sum(each[1][wrong] for each in self._batches) / len(self._batches)
-                self._writer.sample(TOLD_SCORE, step, {called: value})
-                self._writer.sample(TRUE_SCORE, step, {called: true})
+                self._write(called, value, true)
 
     def ended(self) -> None:
         """The evaluation has ended."""
         self._batches = []
 
-    def finish(self, step: int) -> None:
-        """Writes which variables hold such errors, and hardly anything else."""
+    def scores(self) -> Iterator[Score]:
+        """The variables that hold such errors, and hardly anything else."""
         for called, agreed in self._agreed.items():
             if agreed > self._others.get(called, 0):
-                self._writer.fact(
-                    Score(called, Counting.ALL, agreed, self._places.get(called)), step)
+                yield Score(called, Counting.ALL, agreed, self._places.get(called))
 
 
 def _errors(differences: torch.Tensor, targets: torch.Tensor) -> Errors:

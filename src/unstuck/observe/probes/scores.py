@@ -37,7 +37,7 @@ from unstuck.observe.source.comparisons import (
     reading,
     subtracts,
 )
-from unstuck.observe.source.named import SCORE, SHARE, Scope, scopes, subsets, tensor_of
+from unstuck.observe.source.named import NEAR, SCORE, SHARE, Scope, scopes, subsets, tensor_of
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
 from unstuck.observe.source.taken import taken_alike
 from unstuck.observe.tensors import observable, tensors_in
@@ -55,7 +55,6 @@ MOST_PASSES = 8  # of an evaluation
 FIRST, EACH = 8, 16  # batches of it after which its variables are looked at
 MOST_PARTS = 8  # of the samples of a batch
 MOST_OUTPUTS = 8  # that are told from answers: a variable holds one of the last
-NEAR = 3  # frames around a call in which labels are looked for
 LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
 SURE = 3  # values of a variable that agree
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
@@ -116,7 +115,7 @@ class ScoreProbe(Probe):
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._unheld = Unheld(context)
         self._pairs = AllPairs(
-            self._writer, lambda scope, name: self._place(scope, name, Counting.ALL))
+            self._write, lambda scope, name: self._place(scope, name, Counting.ALL))
         self._zeros = 0  # times that a score is zero, where predictions are right
         self._places: dict[str, SourceLocation | None] = {}
         self._written: dict[str, int] = {}  # the last step of each score that was written
@@ -298,7 +297,7 @@ class ScoreProbe(Probe):
     # What the program holds -----------------------------------------------------------------------
     def _compare(self, held: _Evaluation, near: list[Scope]) -> None:
         """Looks whether variables that have changed hold what one of the ways has come to."""
-        self._pairs.compare(near, self._moment.step)
+        self._pairs.compare(near)
         parts = held.parts()
         if not parts:
             return
@@ -350,7 +349,8 @@ class ScoreProbe(Probe):
         """Writes how the program counts."""
         if not self._agreed:
             self._unheld.write()
-        self._pairs.finish(self._moment.step)
+        for score in self._pairs.scores():
+            self._writer.fact(score, self._moment.step)
         for (called, how), agreed in self._agreed.items():
             if self._mostly(called, how, agreed):
                 self._writer.fact(

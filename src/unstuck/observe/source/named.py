@@ -18,7 +18,7 @@ from unstuck.observe.source.sites import Sites, local_variables
 from unstuck.observe.source.variables import own_attributes
 from unstuck.observe.tensors import is_plain, observable
 
-NEAR = 3  # frames around a call in which rows are looked for
+NEAR = 3  # frames around a call in which labels and rows are looked for
 MOST_NAMES = 500  # of a scope
 MOST_KEYS = 50  # of a dictionary, a list or an object
 MOST_FRAMES = 24

@@ -30,31 +30,31 @@ def write_together(edit: TransformTogether, record: Record, index: Index) -> lis
     """Both in one call; else the state of the generators set back before the second."""
     found = index.at(edit.at, "the transform")
     source = found.source
-    match found.statement:
-        case ast.Assign(targets=[ast.Tuple(elts=[one, other])],
-                        value=ast.Tuple(elts=[first, second])):
-            both = [_Transformed(found.statement, target, value) for target, value in (
-                (one, first), (other, second)) if _is_transform(value)]
-        case _:
-            both = _in_a_row(found)
-    if len(both) != 2 or source.code(both[0].value.func) != source.code(both[1].value.func):
+    both = next((pair for pair in _pairs(found) if len(pair) == 2 and ast.dump(
+        pair[0].value.func) == ast.dump(pair[1].value.func)), None)
+    if both is None:
         raise Refused(Reason.UNKNOWN_FORM, "The input and the target are not transformed by the "
                       "same call, one right after the other.")
     return [_stacked(edit, index, source, *both), *_set_back(edit, index, source, *both)]
 
 
-def _in_a_row(found: Found) -> list[_Transformed]:
-    """The two statements of which one is at a place; only a seed may be set between them."""
+def _pairs(found: Found) -> Iterator[list[_Transformed]]:
+    """The transforms in a statement that gives two names; or those in the one at the place, and in
+    the one before or behind it, with nothing but seeds between."""
+    match found.statement:
+        case ast.Assign(targets=[ast.Tuple(elts=[one, other])],
+                        value=ast.Tuple(elts=[first, second])):
+            yield [_Transformed(found.statement, target, value) for target, value in (
+                (one, first), (other, second)) if _is_transform(value)]
+            return
     body = [each for each in found.source.body(found.statement) if each is found.statement
             or not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Call)
                     and names.called(each.value) in ("manual_seed", "seed"))]
     place = body.index(found.statement)
-    for first, second in ((place - 1, place), (place, place + 1)):
-        pair = [each for at in (first, second) if 0 <= at < len(body)
-                for each in [_transformed(body[at])] if each is not None]
-        if len(pair) == 2 and ast.dump(pair[0].value.func) == ast.dump(pair[1].value.func):
-            return pair
-    return []
+    for start in (place - 1, place):
+        if start >= 0:
+            yield [each for statement in body[start:start + 2]
+                   if (each := _transformed(statement)) is not None]
 
 
 class _Transformed:
