@@ -18,7 +18,7 @@ from unstuck.repair.patch import Check
 from unstuck.rules.cause import Cause, Harm
 from unstuck.rules.effects import Effect, following
 from unstuck.schema.facts.data import Kept
-from unstuck.schema.facts.optimizers import Optimizer
+from unstuck.schema.facts.optimizers import Optimizer, Scheduler
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.stored import Altered
 from unstuck.schema.findings import Absent, Diagnosis, OutcomeKind, Present, Severity, Unknown
@@ -201,8 +201,11 @@ def _met(check: Check, record: Record) -> bool:
     what, _, name = check.subject.partition(".")
     if what == "optimizer":
         known = {"lr": "learning_rate", "momentum": "momentum", "weight_decay": "weight_decay"}
+        # What a schedule has made of the learning rate by the first step says nothing.
+        scheduled = name == "lr" and any(
+            each.optimizer == check.where for each in record.facts(Scheduler))
         found = [getattr(each, known[name], None) for each in record.facts(Optimizer)
-                 if each.name == check.where] if name in known else []
+                 if each.name == check.where] if name in known and not scheduled else []
         return not found or any(
             value is None or math.isclose(value, float(check.value), rel_tol=1e-6)
             for value in found)

@@ -135,6 +135,9 @@ def _detect(view: View) -> Verdict:
         size = view.limit(USUAL)
         if abs(scale.mean) <= 1 and 1 / size <= scale.deviation <= size:
             continue  # it is the predictions that begin elsewhere
+        if (abs(scale.mean - scale.first_mean) <= view.limit(GAP) * scale.deviation
+                and scale.first_deviation >= max(1.0, view.limit(TINY) * scale.deviation)):
+            continue  # the model puts its outputs on the targets' scale itself
         if scale.distance >= view.limit(FAR):
             return _far(view, loss, scale)
         if scale.deviation <= view.limit(TINY) * scale.first_deviation:

@@ -140,7 +140,7 @@ def _detect(view: View) -> Verdict:
         ),
         remedies=(
             Remedy("switch to train mode for training", Safety.SAFE,
-                   (SwitchMode("train", model.call_location),),
+                   (SwitchMode("train", model.call_location, left=whole[name].location),),
                    advice="call model.train() at the start of each training epoch, and after "
                    "every evaluation"),
         ),

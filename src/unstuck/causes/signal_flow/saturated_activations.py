@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unstuck.measures.basics import by_unit, drawing, last_good_step, learned_little, thinned
+from unstuck.measures.gains import weighted_layers
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.record.series import Series
@@ -25,7 +26,8 @@ from unstuck.schema.edits import (
 from unstuck.schema.facts.models import Activation, Layer, LayerRole, Model
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
-from unstuck.schema.signals.layers import OUTPUT_MEAN, SATURATED_SHARE
+from unstuck.schema.signals.layers import OUTPUT_MEAN, SATURATED_SHARE, STACKED_LAYERS
+from unstuck.schema.signals.parameters import WEIGHT_NORM
 from unstuck.words import called, count, joined, number, percent
 
 HALF = Threshold(
@@ -36,6 +38,7 @@ HALF = Threshold(
 )
 NEARLY_ALL = 0.9  # of the outputs of each layer: what little slope is left decides the run
 DEEP, MOST = 3, 0.7  # of a stack of so many, that many: each passes on only signs
+LARGE = 3.0  # gain of initial weights: twice that of He initialisation
 FEWEST = 3  # sampled steps: one batch may be odd
 GATED = (LayerRole.RECURRENT, LayerRole.ATTENTION)
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
@@ -139,7 +142,7 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
                      f"end of their range{more if p is first else ''}")
             for p in stuck[:5]
         ),
-        remedies=_remedies(view, first, born),
+        remedies=_remedies(view, first, born, len(stuck) > 1),
     )
 
 
@@ -150,7 +153,7 @@ def _location(view: View, place: _Place) -> SourceLocation | None:
     return place.layer.location if place.layer is not None else None
 
 
-def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
+def _remedies(view: View, first: _Place, born: bool, several: bool) -> tuple[Remedy, ...]:
     functional = " > " in first.name
     feeding = first.layer.name if functional and first.layer is not None else None
     kind = first.layer.kind if first.layer is not None and not functional else "Tanh"
@@ -168,13 +171,15 @@ def _remedies(view: View, first: _Place, born: bool) -> tuple[Remedy, ...]:
         code_text="torch.relu(x)" if functional else "nn.ReLU()",
     )]
     if feeding is not None:
-        remedies += [
-            Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,
-                   (InsertLayer(feeding, f"LayerNorm({width})"),)),
-            Remedy("start with smaller weights", Safety.CHANGES_EXPERIMENT,
-                   (InitialiseLayer(feeding, "xavier_normal_"),),
-                   code_text=drawing(view, "xavier_normal_") or None),
-        ]
+        smaller = Remedy("start with smaller weights", Safety.CHANGES_EXPERIMENT,
+                         (InitialiseLayer("" if several else feeding, "xavier_normal_"),),
+                         code_text=drawing(view, "xavier_normal_") or None)
+        normalise = Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,
+                           (InsertLayer(feeding, f"LayerNorm({width})"),))
+        known = view.has(STACKED_LAYERS) and view.has(WEIGHT_NORM)
+        large = born and known and any(each.gain >= LARGE for each in weighted_layers(view)
+                             if feeding in (each.parameter.layer, each.parameter.name))
+        remedies = [smaller, *remedies, normalise] if large else [*remedies, normalise, smaller]
     if born:
         remedies.append(Remedy("standardise the inputs", Safety.SAFE, (NormaliseInputs(),)))
     remedies.append(Remedy(
@@ -214,7 +219,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(SATURATED_SHARE, OUTPUT_MEAN),
+    uses=(SATURATED_SHARE, OUTPUT_MEAN, STACKED_LAYERS, WEIGHT_NORM),
     thresholds=(HALF,),
     shows=Effect.UNITS_SATURATE,
     effects=(

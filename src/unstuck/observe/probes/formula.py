@@ -358,10 +358,8 @@ def _target(
     """The target, from the saved difference and the model's output."""
     if output is None or len(inner) != 1:
         return None
-    above = next((node for node in reversed(chain[:chain.index(difference)])
-                  if node.name() != "ToCopyBackward0"), None)
-    residual = graph.saved(above, "self") if above is not None else None
-    if not is_plain(residual):
+    residual = _residual(chain[:chain.index(difference)])
+    if residual is None:
         return None
     if output.sequence not in map(graph.sequence, graph.reshaped(inner[0])):
         return None
@@ -372,6 +370,26 @@ def _target(
         prediction = prediction.reshape(residual.shape)
         sign = -1.0 if difference.name() == "SubBackward0" and _model_first(difference) else 1.0
         return prediction + sign * residual
+
+
+def _residual(above: list[Any]) -> torch.Tensor | None:
+    """A difference, kept by what is computed of it; a number that it is scaled by is taken out."""
+    scales: list[tuple[bool, torch.Tensor]] = []
+    for node in reversed(above):
+        if node.name() == "ToCopyBackward0":
+            continue
+        residual = graph.saved(node, "self")
+        by = graph.factor(node) if node.name() in ("DivBackward0", "MulBackward0") else None
+        if by is not residual and is_plain(by) and by.numel() == 1:
+            scales.append((node.name() == "DivBackward0", by))
+            continue
+        if not is_plain(residual):
+            return None
+        with torch.no_grad():
+            for divided, by in reversed(scales):
+                residual = residual * by if divided else residual / by
+        return residual
+    return None
 
 
 def _model_first(operation: Any) -> bool:

@@ -138,7 +138,8 @@ class _Text:
 
     def of(self, name: str) -> SourceLocation | None:
         """The expression that made a variable's first value."""
-        return self._at(_assigned(self._all(), name))
+        value, path = _assigned(self._all(), name)
+        return self._at(self._element(self._all(), value, path, DEPTH) if value and path else value)
 
     def inside(self, name: str, *path: Any) -> SourceLocation | None:
         """The expression that made an element of a list or dict; of one within, by its path."""
@@ -151,7 +152,8 @@ class _Text:
         if not depth:
             return None
         if isinstance(value, ast.Name):
-            first = _assigned(nodes, value.id)
+            first, within = _assigned(nodes, value.id)
+            path = (*within, *path)
             if path and (first is None or (isinstance(first, ast.List) and not first.elts)):
                 added = [node.args[0] for node in nodes if isinstance(node, ast.Call)
                          and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
@@ -186,20 +188,23 @@ class _Text:
         return expression_at(self._file, value, self._sites.keeps_text)
 
 
-def _assigned(nodes: list[ast.AST], name: str) -> ast.expr | None:
-    """What the first statement assigns to a name."""
-    found: list[ast.expr] = []
+def _assigned(nodes: list[ast.AST], name: str) -> tuple[ast.expr | None, tuple[int, ...]]:
+    """What the first statement assigns to a name: an expression, or the part of it on a path."""
+    found: list[tuple[ast.expr, tuple[int, ...]]] = []
     for node in nodes:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = list(zip(target.elts, node.value.elts, strict=False))
+                pairs: list[tuple[ast.expr, ast.expr, tuple[int, ...]]] = [
+                    (own, value, ()) for own, value in
+                         zip(target.elts, node.value.elts, strict=False)]
+            elif isinstance(target, ast.Tuple):
+                pairs = [(own, node.value, (at,)) for at, own in enumerate(target.elts)]
             else:
-                pairs = [(target, node.value)]
-            found += [value for own, value in pairs
-                      if _is_named(own, name)]
-    return min(found, key=lambda value: value.lineno, default=None)
+                pairs = [(target, node.value, ())]
+            found += [(value, path) for own, value, path in pairs if _is_named(own, name)]
+    return min(found, key=lambda each: each[0].lineno, default=(None, ()))
 
 
 def _is_named(node: ast.expr, name: str) -> bool:

@@ -101,7 +101,7 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
         return [_assigned(edit, edit.by, layers, record, index)]
     for location in locations:
         found = index.at(location, f"the construction of {edit.layer}")
-        code, more = layer_code(index, found.source, edit.by)
+        code, more = layer_code(index, found.source, _with_names(found, edit.by))
         splices += change.replace(found.source, found.call, code)
         needs += more
     for fact in functions:
@@ -113,6 +113,18 @@ def write_replace(edit: ReplaceLayer, record: Record, index: Index) -> list[Patc
         needs += more
     return [Patch(edit, tuple(dict.fromkeys(splices)), Form.MODEL, tuple(dict.fromkeys(needs)),
                   (Check("layer.kind", edit.layer, edit.by.partition("(")[0]),))]
+
+
+def _with_names(found: Found, by: str) -> str:
+    """Layers in a row, from what one took to what it gave, by the names of its two sizes: the line
+    may make layers of other sizes too."""
+    sizes = found.call.args[:2]
+    if not by.startswith("Sequential(") or len(sizes) < 2 or not all(
+            isinstance(each, ast.Name | ast.Attribute) for each in sizes):
+        return by
+    given, made = map(found.source.code, sizes)
+    within = re.fullmatch(r"(\D+)\d+(, .*, )\d+(\)\))", by)
+    return f"{within[1]}{given}{within[2]}{made}{within[3]}" if within else by
 
 
 def _assigned(edit: Edit, by: str, layers: list[Layer], record: Record, index: Index) -> Patch:

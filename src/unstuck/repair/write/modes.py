@@ -35,7 +35,8 @@ def write_mode(edit: SwitchMode, record: Record, index: Index) -> list[Patch]:
             return [Patch(edit, change.before(source, found.statement, code), Form.STATEMENT)]
         if outer is None or not names.resolve(source, outer, held.partition(".")[0]):
             raise Refused(Reason.UNKNOWN_FORM, "No loop over batches is around the call.")
-        if len(index.loops(source, call)) == 1:  # what evaluates may stand in the same loop
+        # What evaluates may stand in the same loop.
+        if len(index.loops(source, call)) == 1 or _leaves_within(index, edit, outer):
             return [Patch(edit, change.before(source, outer.body[0], code), Form.STATEMENT)]
         return [Patch(edit, change.before(source, outer, code), Form.STATEMENT)]
     statement: ast.stmt = found.statement
@@ -105,6 +106,15 @@ def write_follow_mode(edit: FollowMode, record: Record, index: Index) -> list[Pa
             raise Refused(
                 Reason.UNKNOWN_FORM, f"Line {call.lineno:,} does not call dropout itself.")
     return [Patch(edit, tuple(splices), Form.MODEL)]
+
+
+def _leaves_within(index: Index, edit: SwitchMode, loop: ast.AST) -> bool:
+    """Whether train mode is left in a loop, or in a function that is called there."""
+    try:
+        found = index.at(edit.left, "what leaves train mode")
+    except Refused:
+        return False
+    return any(each is loop for _, each in index.loops(found.source, found.node))
 
 
 def _trains(index: Index, node: ast.AST, deepest: int = 3) -> bool:

@@ -94,12 +94,13 @@ class SwitchMode(Edit):
     """Put the model into train mode before training, or into eval mode for validation only.
 
     `at` is the call of the model in training, or on held-out data; or that of a function, which
-    calls the model at `call`.
+    calls the model at `call`. `left` is where train mode was left.
     """
 
     mode: str  # "train" or "eval"
     at: SourceLocation | None
     call: SourceLocation | None = None
+    left: SourceLocation | None = None
 
     def words(self) -> str:
         if self.mode == "train":
