@@ -7,8 +7,9 @@ import re
 from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, measured
+from unstuck.measures.capacity import SAMPLE_SIGNALS, Shortfall, loss_evidence, shortfall
 from unstuck.measures.slowness import Slow, slow
-from unstuck.measures.steps import agreement_evidence, main_optimizer
+from unstuck.measures.steps import agreement, agreement_evidence, late_step, main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom
@@ -16,10 +17,16 @@ from unstuck.schema.edits import KeepBuffer, OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.calls import WrittenUpdate
 from unstuck.schema.facts.optimizers import Optimizer
-from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.losses import TRAIN_LOSS
-from unstuck.schema.signals.parameters import DESCENT, GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.schema.signals.parameters import (
+    DESCENT,
+    GRADIENT_NORM,
+    GRADIENT_PRODUCT,
+    GRADIENT_SQUARE,
+    UPDATE_NORM,
+)
 from unstuck.torch_api import ARGUMENTS
 from unstuck.words import number
 
@@ -34,6 +41,12 @@ PARALLEL = Threshold(
     "The steps of gradient descent without momentum are parallel to the gradient. With a momentum "
     "only the first is.",
     "definition; what is left is rounding",
+)
+OPPOSED = Threshold(
+    "opposed-gradients", -0.5,
+    "Each step undoes half of the one before or more: the steps go to and fro between two walls. "
+    "Noise alone gives 0.",
+    "gradient descent at the edge of stability, Cohen et al. 2021; the bound is a choice",
 )
 FEWEST = 5  # steps that are all parallel
 NAMES = frozenset({"momentum", "mu", "beta", "beta1"})  # of arguments that are a momentum
@@ -60,6 +73,9 @@ def _detect(view: View) -> Verdict:
     gain = (1 - optimizer.momentum) / (1 - USUAL_MOMENTUM)
     if not gain >= view.limit(GAIN):
         return Absent(f"the momentum of {optimizer.name} is already {number(optimizer.momentum)}")
+    valley = _between_walls(view, optimizer)
+    if valley is not None:
+        return valley
     found = slow(view)
     if not isinstance(found, Slow):
         return found
@@ -76,7 +92,7 @@ def _detect(view: View) -> Verdict:
                  f"the loss ends at {number(loss_ends_at(view))}, well above what the run could "
                  "reach"),
     )
-    add = (OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)
+    add = _add(optimizer)
     return Present(
         strength=0.45, since_step=0, location=optimizer.location, of_value=True,
         evidence=evidence,
@@ -95,6 +111,39 @@ def _detect(view: View) -> Verdict:
                 arms.smaller_batches(view, 8, "batch-too-large"),
                 arms.longer(8.0, "too-few-steps"),
             )),
+    )
+
+
+def _add(optimizer: Optimizer) -> tuple[OptimizerArgument]:
+    return (OptimizerArgument(optimizer.name, "momentum", USUAL_MOMENTUM),)
+
+
+def _between_walls(view: View, optimizer: Optimizer) -> Present | None:
+    """Steps to and fro across a valley whose floor the run has hardly gone along.
+
+    The loss still falls, and a baseline model shows that much of it is left to learn.
+    """
+    late = agreement(view, late_step(view))
+    if late is None or late > view.limit(OPPOSED) or (
+            view.outcome.kind is not OutcomeKind.LEARNING):
+        return None
+    behind = shortfall(view)
+    if not isinstance(behind, Shortfall):
+        return None
+    return Present(
+        strength=0.75, since_step=0, location=optimizer.location, of_value=True,
+        title=f"the momentum of {number(optimizer.momentum or 0.0)} is too low: the steps go to "
+        f"and fro (agreement of successive gradients {number(late)}; pure noise: 0), while the "
+        "loss falls slowly",
+        label="adds up no steps along the valley, and cancels none across it",
+        evidence=(
+            *agreement_evidence(
+                view, view.limit(OPPOSED),
+                f"each step undoes much of the one before (agreement {number(late)}; pure noise: "
+                "0)"),
+            behind.evidence, loss_evidence(view, behind),
+        ),
+        remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, _add(optimizer)),),
     )
 
 
@@ -140,7 +189,9 @@ CAUSE = Cause(
         detection="In the second half of a run that learned little, successive gradients still "
         "agree: their agreement, which is 0 for pure noise and 1 without noise, is 0.25 or more. "
         "The optimizer hardly adds them up. A higher learning rate, smaller batches or more steps "
-        "would fit the same record, so only a second run can decide. Or an optimizer of the "
+        "would fit the same record, so only a second run can decide. Or the gradients oppose one "
+        "another, at -0.5 or less, while the loss still falls and a baseline model shows that much "
+        "is left to learn: the steps go to and fro across a valley. Or an optimizer of the "
         "program's own is given a momentum, and every step is parallel to the gradient of its "
         "batch.",
         limitations="Whether the walls allow a higher learning rate is not known without trying "
@@ -151,8 +202,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, GRADIENT_PRODUCT, GRADIENT_SQUARE),
-    uses=(BATCH_SIZE, DESCENT),
-    thresholds=(COHERENT, PARALLEL, GAIN),
+    uses=(BATCH_SIZE, DESCENT, GRADIENT_NORM, UPDATE_NORM, *SAMPLE_SIGNALS),
+    thresholds=(COHERENT, OPPOSED, PARALLEL, GAIN),
     needs_trend=True,
     by_trial=True,
     detect=_detect,
