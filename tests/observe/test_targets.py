@@ -16,6 +16,7 @@ from unstuck.schema.signals.targets import (
     DISTINCT_TARGETS,
     LABEL_ORDER,
     TARGET_MAXIMUM,
+    TARGET_MEAN,
     TARGET_MINIMUM,
     UNREACHABLE_SHARE,
 )
@@ -62,6 +63,16 @@ def test_the_order_of_whole_numbers_is_that_of_their_inputs(
     name = next(iter(record.series(DISTINCT_TARGETS)))
     assert record.series(DISTINCT_TARGETS)[name].values[-1] == 6
     assert record.series(LABEL_ORDER)[name].values[-1] > 0.9
+
+
+def test_the_targets_of_a_scaled_difference_keep_their_own_unit(tmp_path: Path) -> None:
+    target = 300 + 20 * torch.randn(64, 1)
+    record = train(
+        tmp_path, 1, torch.randn(64, 3), target, lambda p, t: (2 * (p - t) / 20.0).square().mean())
+    assert [loss.function for loss in record.facts(Loss)] == ["mse_loss"]
+    name = next(iter(record.series(TARGET_MEAN)))
+    assert record.series(TARGET_MEAN)[name].values[-1] == pytest.approx(
+        float(target.mean()), rel=1e-4)
 
 
 def test_the_share_out_of_reach_is_that_beyond_the_activation(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ import pytest
 
 import corpus
 from harness.records import record_of
+from tests.repair import facts
 from tests.trials.conftest import subject
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
-from unstuck.repair.patch import Form, Patch
+from unstuck.repair.patch import Check, Form, Patch
+from unstuck.repair.text import Source
 from unstuck.schema.edits import (
     BatchSize,
     Edit,
@@ -35,7 +37,7 @@ from unstuck.trials.race import Clock, Race, Tried
 from unstuck.trials.results import rows, with_trials
 from unstuck.trials.settle import chosen
 from unstuck.trials.subject import subject_of
-from unstuck.trials.verdict import Judgement, Run, TrialVerdict
+from unstuck.trials.verdict import Judgement, Run, TrialVerdict, met
 from unstuck.trials.yardstick import Yardstick, spread_of
 
 RING = '''
@@ -173,3 +175,11 @@ def test_the_runs_of_an_experiment_settle_a_set(laboratory: Laboratory, tmp_path
     assert first.separated_by is None
     assert first.trial is not None
     assert first.trial.verdict == "cured"
+
+
+def test_a_learning_rate_that_a_schedule_warms_up_to_is_not_asked_for_at_the_first_step() -> None:
+    text = ("import torch\noptimizer = torch.optim.SGD(model.parameters(), lr=0.0001)\n"
+            "schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm)\n")
+    check = Check("optimizer.lr", "SGD", "0.1")
+    assert met(check, facts.read([Source("train.py", text)], {}))
+    assert not met(check, facts.read([Source("train.py", text.partition("schedule")[0])], {}))

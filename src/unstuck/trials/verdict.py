@@ -127,7 +127,7 @@ def judge(cause: str, control: Run, treated: Run, checks: Sequence[Check] = (),
     # Memory that is no longer kept, for instance, changes no loss.
     if same and not isinstance(dict(treated.diagnosis.verdicts).get(cause), Absent):
         return Judgement(TrialVerdict.VOID, "the program trains exactly as before")
-    failed_check = next((each for each in checks if not _met(each, treated.record)), None)
+    failed_check = next((each for each in checks if not met(each, treated.record)), None)
     if failed_check is not None:
         return Judgement(TrialVerdict.VOID, f"{failed_check.where} then does not have "
                          f"{failed_check.subject.partition('.')[2]} {failed_check.value}")
@@ -196,7 +196,7 @@ def _shows_late(cause: Cause) -> bool:
         memorises and cause.harm is Harm.CONDITION)
 
 
-def _met(check: Check, record: Record) -> bool:
+def met(check: Check, record: Record) -> bool:
     """Whether a record shows what a patch was to do, as far as it can be looked up."""
     what, _, name = check.subject.partition(".")
     if what == "optimizer":

@@ -14,12 +14,12 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety, Shuffle
-from unstuck.schema.facts.calls import StepKind
+from unstuck.schema.facts.calls import CallRole, ModelCall, StepKind
 from unstuck.schema.facts.data import Fetch, Loader
 from unstuck.schema.facts.loops import Loop
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.models import Model
-from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.batches import BATCH_SIZE, LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
 from unstuck.torch_api import BINARY, CLASSES, IN_ORDER, SHUFFLES
@@ -89,6 +89,10 @@ def _detect(view: View) -> Verdict:
         between = view[LABEL_AGREEMENT_BETWEEN].get(place)
         if between is None or not len(between.finite):
             continue
+        function = next((x.function for x in view.record.facts(Loss) if x.name == place), place)
+        if function in BINARY and view.outcome.kind is OutcomeKind.NOT_TOLD:
+            reason = "of adversaries, each is trained with the labels of its own turn"
+            continue
         expected = float(between.finite.values[-1])
         if len(within) < view.limit(BATCHES):
             reason = f"the labels of only {count(len(within), 'batch')} could be compared"
@@ -152,8 +156,14 @@ def _location(view: View, place: str, loader: Loader | None) -> SourceLocation |
     if made is not None and made.line in loops:
         return made  # a function brings the batches of the loop
     loss = next((x for x in view.record.facts(Loss) if x.name == place), None)
-    calls = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
-    return calls[0] if calls else loss.location if loss is not None else None
+    places = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
+    if loss is not None:
+        places += [at for at in (loss.call_location, loss.location) if at is not None]
+    held = [call.variable.name for call in view.record.facts(ModelCall)
+            if call.role is CallRole.TRAIN and call.first and call.variable is not None]
+    # Where a variable is cut into batches, rather than a function that is given one.
+    cut = [at for at in places if held and f"{held[0]}[" in (at.text or "")]
+    return next(iter((*cut, *places)), None)
 
 
 CAUSE = Cause(

@@ -148,7 +148,8 @@ class ConstantLoss:
     def is_plain(self) -> bool:
         """Whether nothing weighs the terms of the loss, and shares are shares as far as known."""
         mean = self._moments.mean_tensor()
-        by_hand = self._scale is not None or self._function == "cross_entropy"
+        by_hand = (self._scale is not None or self._function == "cross_entropy"
+                   or self._function in BINARY)
         return self._known and (self._original is not None or by_hand) and (
             self._function not in BINARY or mean is None or bool(((mean >= 0) & (mean <= 1)).all()))
 
@@ -163,6 +164,11 @@ class ConstantLoss:
         if self._function == "cross_entropy":
             labels = target.long().clamp(0, given.shape[1] - 1).unsqueeze(1)
             return (given.logsumexp(1) - given.gather(1, labels).squeeze(1)).mean()
+        if self._function in BINARY:
+            chance = given if self._function == "binary_cross_entropy" else given.sigmoid()
+            other = 1 - chance if chance is given else (-given).sigmoid()
+            return -(torch.special.xlogy(target, chance)
+                     + torch.special.xlogy(1 - target, other)).mean()
         error = mean_error(self._function, given, target)
         return error if self._scale is None else error * self._scale.to(error.device)
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from unstuck.observe.probe import Context, Probe
+from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.tensors import counted, is_plain, observable, pieces
 from unstuck.schema.signals.batches import LABEL_AGREEMENT, LABEL_AGREEMENT_BETWEEN
-from unstuck.torch_api import target_among
+from unstuck.torch_api import BINARY, target_among
 
 MOST_CLASSES = 1_000
 
@@ -22,6 +23,7 @@ class LabelProbe(Probe):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._losses = context.probe(LossProbe)
         self._now: dict[str, torch.Tensor] = {}  # how often each class came in this step
         self._all: dict[str, torch.Tensor] = {}  # and, on the host, in all sampled steps so far
         self._within: dict[str, float] = {}  # pairs of equal labels within steps
@@ -30,17 +32,31 @@ class LabelProbe(Probe):
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Counts the labels, at a sampled step and with gradients on."""
         if self._moment.sampled and loss.requires_grad:
-            self._add(function, args)
+            self._add(function, function, target_among(function, args))
 
-    def _add(self, place: str, args: Any) -> None:
-        """Counts labels; only those of classes, one a sample, are read."""
-        target = target_among(place, args)
-        if not is_plain(target) or target.ndim != 1 or not observable(target) or (
-            target.is_floating_point() or target.dtype is torch.bool
+    def loss_differentiated(self, loss: torch.Tensor) -> None:
+        """Counts the labels of a loss that is written by hand."""
+        known = self._losses.known.get(("", self._sites.here()))
+        formula = known.by_hand if known is not None and self._moment.sampled else None
+        if known is not None and formula is not None:
+            self._add(known.name, formula.function, formula.target)
+
+    def _add(self, place: str, function: str, target: Any) -> None:
+        """Counts labels; only those of classes, one a sample, are read.
+
+        Those of two classes may be shares, of which the likelier class counts.
+        """
+        if not is_plain(target) or not observable(target) or not target.ndim or (
+            target.numel() != len(target)
         ):
             return
+        target = target.detach().flatten()
+        if function in BINARY:
+            target = (target > 0.5).long()
+        elif target.is_floating_point() or target.dtype is torch.bool:
+            return
         counts = reduce(torch.add, (
-            counted(piece, MOST_CLASSES) for piece in pieces(target.detach()))).double()
+            counted(piece, MOST_CLASSES) for piece in pieces(target))).double()
         # Several losses of one step are one batch: parts of it that are accumulated, for instance.
         before = self._now.get(place)
         self._now[place] = counts if before is None else before + counts

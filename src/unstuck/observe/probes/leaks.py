@@ -149,8 +149,8 @@ class LeakProbe(Probe):
         if len(nodes) > MOST_NODES:
             return
         for name, (target, ignored) in self._targets.items():
-            for given in _tokens(nodes, target.numel()):
-                self._follow(name, given, target.reshape(given.shape), ignored)
+            for given, wanted in _tokens(nodes, target, ignored):
+                self._follow(name, given, wanted, ignored)
         for name, (given, begins) in self._same_step.items():
             self._look_in_place(name, given, begins, nodes)
         for name, (steps, given) in self._next.items():
@@ -299,14 +299,29 @@ def _attends_to(node: Any, given: torch.Tensor) -> bool:
     return True
 
 
-def _tokens(nodes: list[Any], count: int) -> list[torch.Tensor]:
-    """The sequences of so many tokens in all that the embeddings of a graph look up, each once."""
-    found: dict[tuple[int, torch.Size], torch.Tensor] = {}
+def _tokens(
+    nodes: list[Any], target: torch.Tensor, ignored: int
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The sequences of tokens that the embeddings of a graph look up, with the target of each
+    step, each sequence once.
+
+    Where what comes of the last step was cut off, it is left out.
+    """
+    found: dict[tuple[int, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
     for node in nodes:
         tokens = graph.saved(node, "indices") if node.name() == "EmbeddingBackward0" else None
-        if is_plain(tokens) and tokens.ndim == 2 and tokens.numel() == count and (
-                count <= ELEMENT_LIMIT and observable(tokens)):
-            found[tokens.data_ptr(), tokens.shape] = tokens
+        if not is_plain(tokens) or tokens.ndim != 2 or tokens.numel() > ELEMENT_LIMIT or (
+                not observable(tokens)):
+            continue
+        lacking = tokens.numel() - target.numel()
+        wanted = target.reshape(tokens.shape) if not lacking else None
+        for axis in (1, 0):
+            if wanted is None and lacking == tokens.shape[1 - axis]:
+                none = target.new_full((lacking, 1) if axis else (1, lacking), ignored)
+                cut = target.reshape((lacking, -1) if axis else (-1, lacking))
+                wanted = torch.cat([cut, none], axis)
+        if wanted is not None:
+            found[tokens.data_ptr(), tokens.shape] = tokens, wanted
     return list(found.values())[:MOST_INPUTS]
 
 

@@ -8,6 +8,7 @@ from typing import TypeGuard
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import Origin, hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name, spell
@@ -272,12 +273,18 @@ def write_one_direction(edit: OneDirection, record: Record, index: Index) -> lis
     if layer is None or not states:
         raise Refused(Reason.NO_PLACE, f"The record has no recurrent layer {edit.layer}.")
     found = index.at(layer.location, f"the construction of {edit.layer}")
-    splices = list(change.set_argument(found.source, found.call, "bidirectional", "False"))
+    given = change.argument(found.call, "bidirectional")
+    both = _followed(index, found.source, given) if given is not None else None
+    splices = list(change.replace(both.source, both.node, "False") if both is not None
+                   else change.set_argument(found.source, found.call, "bidirectional", "False"))
     readers = {p.layer for p in record.parameters().values()
                if p.layer != edit.layer and len(p.shape) == 2 and p.shape[1] == 2 * states[0]}
     for name in readers:
         reader = index.at(every[name].location, f"the construction of {name}")
         width = reader.call.args[0] if reader.call.args else None
+        if both is not None and given is not None and width is not None and any(
+                ast.dump(each) == ast.dump(given) for each in ast.walk(width)):
+            continue  # it is computed from the number of directions
         match width:
             case ast.BinOp(op=ast.Mult(), left=ast.Constant(value=2), right=half) | ast.BinOp(
                     op=ast.Mult(), left=half, right=ast.Constant(value=2)):
@@ -288,6 +295,14 @@ def write_one_direction(edit: OneDirection, record: Record, index: Index) -> lis
                 raise Refused(Reason.UNKNOWN_FORM, f"How wide {name} is does not follow from "
                               "its text.")
     return [Patch(edit, tuple(splices), Form.MODEL)]
+
+
+def _followed(index: Index, source: Source, given: ast.expr) -> Origin | None:
+    """Where the text says `True` of what an argument is given by a name."""
+    origin = hop(index, source, given)
+    while origin is not None and isinstance(origin.node, ast.Name | ast.Attribute):
+        origin = hop(index, origin.source, origin.node)
+    return origin if origin is not None and isinstance(origin.node, ast.Constant) else None
 
 
 def write_without_padding(edit: LeaveOutPadding, record: Record, index: Index) -> list[Patch]:
