@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from unstuck.observe.source.lexical import own_nodes
 from unstuck.observe.source.sites import Sites, syntax_tree
 
 _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
@@ -77,10 +78,11 @@ def _bound(statement: ast.stmt, place: int | None = None) -> Iterator[str]:
 
 
 def _computed(file: str, statement: ast.stmt, names: frozenset[str]) -> frozenset[str]:
-    """Names, and those that the function gives to what it computes of them."""
-    function = _function(statement, syntax_tree(file))
+    """Names, and those that the function, or the file, gives to what it computes of them."""
+    tree = syntax_tree(file)
+    scope = _function(statement, tree) or tree
     found = set(names)
-    for node in ast.walk(function) if function is not None and names else ():
+    for node in own_nodes(scope) if scope is not None and names else ():
         if isinstance(node, ast.Assign | ast.AugAssign) and node.lineno > statement.lineno and any(
                 isinstance(each, ast.Name) and each.id in found for each in ast.walk(node.value)):
             found.update(_bound(node))
