@@ -116,19 +116,27 @@ def _runs_away(view: View) -> Present | None:
     if term is None or not end < -view.limit(RUNAWAY) * abs(values[0]) or (
             set(view.record.tracks) - {term.name}):
         return None
+    went = f"went from {number(values[0])} to {number(end)}"
+    if term.alone:
+        title = (f"the loss has the wrong sign: the larger an exponential in it gets, the lower it "
+                 f"is, as in a log-likelihood that is to be maximised (it {went})")
+        seen = f"nothing in the loss holds this back: it {went}"
+        flip = Remedy("flip the sign of the loss", Safety.SAFE,
+                      (FlipSign(backward_location(view)),))
+    else:
+        title = (f"a term of the loss has the wrong sign: it is subtracted, and the larger it "
+                 f"gets, the lower the loss (which {went})")
+        seen = ("an error is to get small here, and a square, a modulus or an exponential to get "
+                f"large: the loss {went}")
+        flip = Remedy("flip the sign of the term", Safety.SAFE, (FlipTerm(term.location),))
     return Present(
         strength=0.9,
-        title=f"a term of the loss has the wrong sign: it is subtracted, and the larger it gets, "
-        f"the lower the loss (which went from {number(values[0])} to {number(end)})",
+        title=title,
         since_step=0,
         location=term.location or backward_location(view),
         label="one of these two is without bound and has a minus sign in the loss",
-        evidence=(
-            Evidence(TRAIN_LOSS.name, term.name, steps, values, None,
-                     "an error is to get small here, and a square, a modulus or an exponential to "
-                     f"get large: the loss went from {number(values[0])} to {number(end)}"),
-        ),
-        remedies=(Remedy("flip the sign of the term", Safety.SAFE, (FlipTerm(term.location),)),),
+        evidence=(Evidence(TRAIN_LOSS.name, term.name, steps, values, None, seen),),
+        remedies=(flip,),
     )
 
 

@@ -78,7 +78,9 @@ class Ascents:
         places = self._unbounded.setdefault(loss, [])
         if places is None:
             return
-        found = unbounded(root, -1.0 if climbs else 1.0, set())
+        sign = -1.0 if climbs else 1.0
+        beside = unbounded(root, sign, set())
+        found = beside or unbounded(root, sign, set(), alone=True)
         if found is None:
             self._unbounded[loss] = None
             return
@@ -86,29 +88,42 @@ class Ascents:
         places.append(self._sites.operation(*line, found.name()) if line else None)
         if len(places) == PASSES:
             self._unbounded[loss] = None
-            self._writer.fact(UnboundedTerm(loss, next(filter(None, places), None)), step)
+            self._writer.fact(UnboundedTerm(
+                loss, next(filter(None, places), None), alone=beside is None), step)
 
 
-def unbounded(node: Any, sign: float, seen: set[Any]) -> Any:
+def unbounded(node: Any, sign: float, seen: set[Any], alone: bool = False) -> Any:
     """The innermost sum of an error to be made small and a term that falls without bound as
     something else grows: a square, a modulus or an exponential with a minus sign. None without one.
+
+    With `alone`, of such a term and one that is no error, but grows no faster than linearly in what
+    both are made of. That holds nothing back either: y z - exp(z), the logarithm of a likelihood
+    of counts or of times, falls on both sides.
     """
     if node in seen or len(seen) > NODE_LIMIT:
         return None
     seen.add(node)
     parts = [(sign * factor, part) for factor, part in _weighted(node)]
     for own, part in parts:
-        inner = unbounded(part, own, seen)
+        inner = unbounded(part, own, seen, alone)
         if inner is not None:
             return inner
     for (own, part), (other, beside) in (parts, parts[::-1]) if len(parts) == 2 else ():
         errors: list[tuple[float, list[Any]]] = []
         _collect(beside, other, [beside], errors, set())
         grown = list(_growing(part, own, set()))
-        if errors and grown and all(each > 0 for each, _ in errors) and (
-                all(each < 0 for each in grown)):
+        if not grown or any(each > 0 for each in grown) or any(each <= 0 for each, _ in errors):
+            continue
+        if errors if not alone else not errors and _shares(part, beside) and (
+                not list(_growing(beside, other, set()))):
             return node
     return None
+
+
+def _shares(one: Any, other: Any) -> bool:
+    """Whether two terms are made of something in common."""
+    nodes = {node for node in graph.walk(one, NODE_LIMIT) if graph.variable(node) is None}
+    return any(node in nodes for node in graph.walk(other, NODE_LIMIT))
 
 
 def _growing(node: Any, sign: float, seen: set[Any]) -> Iterator[float]:

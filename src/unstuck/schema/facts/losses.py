@@ -98,10 +98,13 @@ class Ascent(Fact):
 class UnboundedTerm(Fact):
     """A loss that holds an error and, with a minus sign, what grows without bound: its square, its
     modulus, an exponential. `location` is the sum of the two.
+
+    `alone`: it holds no error, but the logarithm of a likelihood.
     """
 
     name: str  # of the loss
     location: SourceLocation | None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
