@@ -253,7 +253,8 @@ def _scale(view: View, weighted: list[Weighted]) -> Verdict | None:
     norms = view[WEIGHT_NORM][first.parameter.name]
     label = f"its weights multiply their input by {number(first.gain)} (normal: 0.6 to 1.4)"
     return Present(
-        strength=0.8 if learned_little(view.outcome) else 0.4,
+        # A signal that dies at the start is what makes the gradient vanish, however the run went.
+        strength=0.8 if learned_little(view.outcome) else 0.4 if large else 0.6,
         title=title, since_step=0, location=_location(view, first), label=label,
         evidence=(
             *more,

@@ -281,7 +281,7 @@ def _apart(view: View, typical: dict[str, float]) -> Verdict:
     """Many values, but the batches' statistics are far from those that evaluation will use."""
     least = min(typical.values())
     calm = Absent(
-        f"every batch normalisation layer gets at least {count(round(least), 'value')} per channel")
+        f"a typical batch has {count(round(least), 'value')} or more per channel for each layer")
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         return calm
     middle = view.record.steps // 2

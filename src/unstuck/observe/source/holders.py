@@ -155,18 +155,16 @@ class _Text:
             first, within = _assigned(nodes, value.id)
             path = (*within, *path)
             if path and (first is None or (isinstance(first, ast.List) and not first.elts)):
-                added = [node.args[0] for node in nodes if isinstance(node, ast.Call)
-                         and isinstance(node.func, ast.Attribute) and node.func.attr == "append"
-                         and len(node.args) == 1 and _is_named(node.func.value, value.id)]
+                part = _appended(nodes, value.id, path[0])
                 return self._element(
-                    nodes, added[0], path[1:], depth - 1) if len(added) == 1 else None
+                    nodes, part, path[1:], depth - 1) if part is not None else None
             return self._element(nodes, first, path, depth - 1) if first is not None else None
         if not path:
             named = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and (
                 value.func.attr == "requires_grad_") and value.func.value
             return self._element(
                 nodes, named, path, depth - 1) if isinstance(named, ast.Name) else value
-        part: ast.expr | None = None
+        part = None
         if isinstance(value, ast.Dict):
             part = next((element for own, element in zip(value.keys, value.values, strict=True)
                          if isinstance(own, ast.Constant) and own.value == path[0]), None)
@@ -205,6 +203,25 @@ def _assigned(nodes: list[ast.AST], name: str) -> tuple[ast.expr | None, tuple[i
                 pairs = [(target, node.value, ())]
             found += [(value, path) for own, value, path in pairs if _is_named(own, name)]
     return min(found, key=lambda each: each[0].lineno, default=(None, ()))
+
+
+def _appended(nodes: list[ast.AST], name: str, place: Any) -> ast.expr | None:
+    """What a list of a name was given as its element at a place.
+
+    By its only call of `append`, or, where those of one pass of a loop give it all, in turn.
+    """
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(
+        node.func, ast.Attribute) and node.func.attr == "append" and len(node.args) == 1
+        and _is_named(node.func.value, name)]
+    if len(calls) <= 1:
+        return calls[0].args[0] if calls else None
+    for loop in nodes:
+        if isinstance(loop, ast.For) and type(place) is int:
+            held = [each.value for each in loop.body if isinstance(each, ast.Expr)]
+            turn = [call for each in held for call in calls if call is each]
+            if len(turn) == len(calls):
+                return turn[place % len(turn)].args[0]
+    return None
 
 
 def _is_named(node: ast.expr, name: str) -> bool:
