@@ -12,6 +12,7 @@ from unstuck.observe import graph
 from unstuck.observe.later import Number
 from unstuck.observe.probes.binary import binary_entropy
 from unstuck.observe.probes.constant import mean_error
+from unstuck.observe.probes.entropy import class_entropy
 from unstuck.observe.probes.margins import margin
 from unstuck.observe.probes.summands import Summand, is_penalty, summands
 from unstuck.observe.tensors import is_plain
@@ -19,7 +20,6 @@ from unstuck.schema.facts.losses import Loss
 from unstuck.schema.places import SourceLocation
 
 _REDUCTIONS = ("MeanBackward", "SumBackward", "NegBackward", "DivBackward", "MulBackward")
-PICKS = frozenset({"GatherBackward0", "IndexBackward0"})
 CHAIN = 12
 NEAR = 500  # graph nodes among which the model's output is looked for
 
@@ -148,8 +148,7 @@ def _likelihood(
     """The mean negative logarithm of the probability of one class per sample: a cross entropy."""
     if output is None or output.value.ndim != 2:
         return None
-    found = next(filter(None, (form(chain, names, len(output.value)) for form in (
-        _logarithm_of_one, _score_of_one, _one_hot))), None)
+    found = class_entropy(chain, names, len(output.value))
     if found is None:
         return None
     root, logits, labels = found
@@ -158,115 +157,6 @@ def _likelihood(
     return Formula("cross_entropy", names, tuple(output.value.shape), tuple(labels.shape),
                    softmax_dimension=1, root=root, prediction=output.value, target=labels,
                    made_by=logits)
-
-
-# The node to point at, that of the scores, and the labels.
-Parts = tuple[Any, Any, torch.Tensor | None]
-
-
-def _above(names: tuple[str, ...], at: int) -> list[str]:
-    return sorted(name for name in names[:at] if name not in graph.RESHAPES)
-
-
-def _logarithm_of_one(chain: list[Any], names: tuple[str, ...], samples: int) -> Parts | None:
-    """The logarithm of the softmax at the label's place."""
-    at = next((n for n, name in enumerate(names) if name in PICKS), None)
-    if at is None or at + 1 >= len(chain):
-        return None
-    above = _above(names, at)
-    logarithm = "LogBackward0" in above
-    if above != sorted(["MeanBackward0", "NegBackward0", *(["LogBackward0"] if logarithm else [])]):
-        return None
-    return chain[at], _logits(chain[at + 1], logarithm), picked(chain[at], samples)
-
-
-def _score_of_one(chain: list[Any], names: tuple[str, ...], samples: int) -> Parts | None:
-    """The score at the label's place less the log-sum-exp of all, or with the signs turned."""
-    at = next((n for n, name in enumerate(names) if name == "SubBackward0"), None)
-    behind = [_unshaped(each) for each in graph.parents(chain[at])] if at is not None else []
-    if at is None or len(behind) != 2:
-        return None
-    turned = behind[0].name() in PICKS
-    pick, whole = behind if turned else behind[::-1]
-    if _above(names, at) != ["MeanBackward0", *(["NegBackward0"] if turned else [])] or (
-        pick.name() not in PICKS or whole.name() != "LogsumexpBackward0"
-    ):
-        return None
-    logits = graph.parents(whole)[0]
-    return (pick, logits, picked(pick, samples)) if graph.parents(pick)[0] is logits else None
-
-
-def _one_hot(chain: list[Any], names: tuple[str, ...], samples: int) -> Parts | None:
-    """The logarithm of the softmax times a table with a one at the label's place of each row."""
-    at = next((n for n, name in enumerate(names) if name == "MulBackward0"), None)
-    if at is None or at + 1 >= len(chain):
-        return None
-    kinds, product = dict(zip(names[:at], chain[:at], strict=True)), chain[at]
-    above, over = _above(names, at), None
-    if above == ["MeanBackward0", "NegBackward0", "SumBackward1"]:
-        over = graph.saved(kinds["SumBackward1"], "dim") in ((1,), (-1,), (2**64 - 1,))
-    elif above == ["DivBackward0", "NegBackward0", "SumBackward0"]:
-        by = graph.factor(kinds["DivBackward0"])
-        over = is_plain(by) and by.numel() == 1 and float(by) == samples
-    table = graph.factor(product)
-    logits = _logits(chain[at + 1], False)
-    if not over or logits is None or not is_plain(table) or table.ndim != 2 or (
-        table.shape != graph.shape(logits)
-    ):
-        return None
-    with torch.no_grad():
-        ones = bool(((table == 0) | (table == 1)).all()) and bool((table.sum(1) == 1).all())
-        return (product, logits, table.argmax(1)) if ones else None
-
-
-def _logits(node: Any, logarithm: bool) -> Any:
-    """The scores whose softmax over the classes, or its logarithm, a node computes; else None."""
-    name, behind = node.name(), graph.parents(node)
-    if name == ("SoftmaxBackward0" if logarithm else "LogSoftmaxBackward0"):
-        return behind[0] if behind and graph.dimension(node) in (1, -1) else None
-    if len(behind) != 2:
-        return None
-    first, second = behind[0], _unshaped(behind[1])
-    if logarithm and name == "DivBackward0" and first.name() == "ExpBackward0" and (
-        second.name() == "SumBackward1" and _is_the_same(_unshaped(graph.parents(second)[0]), first)
-    ):
-        shifted = graph.parents(first)[0]  # often less the largest score
-        return graph.parents(shifted)[0] if shifted.name() == "SubBackward0" else shifted
-    if not logarithm and name == "SubBackward0" and second.name() == "LogsumexpBackward0" and (
-        graph.parents(second)[0] is first
-    ):
-        return first
-    return None
-
-
-def _is_the_same(one: Any, other: Any) -> bool:
-    """Whether two nodes are one, or exponentials of the same."""
-    return one is other or (one.name() == other.name() == "ExpBackward0" and (
-        graph.parents(one)[0] is graph.parents(other)[0]))
-
-
-def _unshaped(node: Any) -> Any:
-    *_, last = graph.reshaped(node)
-    return last
-
-
-def picked(pick: Any, samples: int) -> torch.Tensor | None:
-    """The class that is picked of each sample; None if anything else is picked."""
-    index = graph.saved(pick, "index")
-    if pick.name() == "IndexBackward0":
-        indices = graph.saved(pick, "indices")
-        rows, index = indices if isinstance(indices, tuple | list) and len(indices) == 2 else (
-            None, None)
-        if not is_plain(rows) or rows.ndim != 1 or len(rows) != samples:
-            return None
-        with torch.no_grad():
-            if not torch.equal(rows, torch.arange(samples, device=rows.device)):
-                return None
-    elif graph.saved(pick, "dim") not in (1, 2**64 - 1):
-        return None
-    if not is_plain(index) or index.dtype != torch.int64 or index.numel() != samples:
-        return None
-    return index.detach().reshape(samples)
 
 
 def _node(root: Any, output: Output | None) -> Any:

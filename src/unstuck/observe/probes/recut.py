@@ -22,6 +22,8 @@ NEAR = 2  # of the user's frames that lie innermost
 MOST_NUMBERS = 10_000_000  # of a variable
 MOST_OF_A_SAMPLE = 1_000_000
 AXES = 2  # of a sample at least
+MOST_CHANNELS = 64
+FEWEST = 8  # numbers of a channel: two always lie on a line
 SAME = 1e-5  # relative: numbers that were converted to another type
 
 Numbers = NDArray[np.float64]
@@ -68,7 +70,8 @@ class RecutProbe(Probe):
             return
         taken = tuple(given.shape)
         for shape, row in [*rows, *self._tables(taken[1:], sample)]:
-            if _turned(shape, taken[1:]) and _same(row, sample):
+            if _turned(shape, taken[1:]) and (
+                    _same(row, sample) or _same_by_channel(row, sample, shape[-1])):
                 self._found = True
                 kept = taken[0], *shape
                 self._writer.fact(Swapped(
@@ -81,15 +84,28 @@ class RecutProbe(Probe):
     ) -> Iterator[tuple[tuple[int, ...], Numbers]]:
         """The rows of variables that begin with the same number, of samples of another shape."""
         for scope in scopes(self._sites, 2)[0][:NEAR]:
-            for _, table in scope.tensors(deep=False, least=sample.size):
-                if table.ndim != len(shape) + 1 or not _turned(tuple(table.shape[1:]), shape) or (
-                        not table.is_cpu or table.numel() > MOST_NUMBERS):
+            known = [table for _, table in scope.tensors(deep=False, least=sample.size)
+                     if table.is_cpu and table.ndim == len(shape) + 1
+                     and table.numel() <= MOST_NUMBERS]
+            taken = next(((len(table), place) for table in known
+                          if tuple(table.shape[1:]) == shape
+                          for place in _begins_with(table, sample)), None)
+            for table in known:
+                if not _turned(tuple(table.shape[1:]), shape):
                     continue
-                first = table.detach()[(slice(None), *[0] * len(shape))].double().numpy()
-                for place in np.flatnonzero(np.isclose(first, sample[0], rtol=SAME))[:1]:
-                    row = _numbers(table[int(place)])
+                # The row beside the one that was taken may have had another scale.
+                beside = [taken[1]] if taken is not None and taken[0] == len(table) else []
+                for place in [*_begins_with(table, sample), *beside]:
+                    row = _numbers(table[place])
                     if row is not None:
                         yield tuple(table.shape[1:]), row
+
+
+def _begins_with(table: torch.Tensor, sample: Numbers) -> list[int]:
+    """The first row of a table that begins with the same number as a sample, if there is one."""
+    first = table.detach()[(slice(None), *[0] * (table.ndim - 1))].double().numpy()
+    return [int(place) for place in np.flatnonzero(
+        np.isclose(first, sample[0], rtol=SAME))[:1]]
 
 
 def _turned(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
@@ -129,3 +145,9 @@ def _same(row: Numbers, sample: Numbers) -> bool:
     row, sample = row - row.mean(), sample - sample.mean()
     scale = np.linalg.norm(row) * np.linalg.norm(sample)
     return bool(scale > 0 and float(row @ sample) >= (1 - SAME) * scale)
+
+
+def _same_by_channel(row: Numbers, sample: Numbers, channels: int) -> bool:
+    """Whether these are the same numbers, each channel of the row shifted and scaled alike."""
+    return 1 < channels <= MOST_CHANNELS and row.size >= FEWEST * channels and all(
+        _same(row[each::channels], sample[each::channels]) for each in range(channels))

@@ -13,7 +13,7 @@ import torch
 from unstuck.observe import graph
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.binary import weighted_entropies
-from unstuck.observe.probes.formula import PICKS, picked
+from unstuck.observe.probes.entropy import PICKS, picked
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.tensors import counted, is_plain, observable, spread
 from unstuck.schema.signals.drawing import CLASS_SHARE, CLASS_WEIGHT
