@@ -29,6 +29,9 @@ FORMS = {
     "picked": "-F.log_softmax(z, dim=1)[rows, y].mean()",
     "gathered": "-torch.softmax(z, 1).gather(1, y[:, None]).log().mean()",
     "exponentials": "-(z.exp() / z.exp().sum(1, keepdim=True))[rows, y].log().mean()",
+    "less the logarithm of a sum": "-(z - z.exp().sum(1, keepdim=True).log())[rows, y].mean()",
+    "less the largest": "-((s := z - z.max(1, keepdim=True).values) "
+                        "- s.exp().sum(1, keepdim=True).log())[rows, y].mean()",
     "less the score": "(torch.logsumexp(z, 1) - z[rows, y]).mean()",
     "the score less": "-(z.gather(1, y[:, None])[:, 0] - z.logsumexp(1)).mean()",
     "one hot": "-(F.one_hot(y, 3) * F.log_softmax(z, dim=1)).sum(1).mean()",

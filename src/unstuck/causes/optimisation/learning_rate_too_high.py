@@ -28,6 +28,7 @@ from unstuck.measures.basics import (
     weight_updates,
 )
 from unstuck.measures.looks import gaps
+from unstuck.measures.silence import fell_silent
 from unstuck.measures.steps import rate_location, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -40,7 +41,7 @@ from unstuck.schema.facts.losses import Backward
 from unstuck.schema.facts.optimizers import Optimizer, Scheduler, sets_the_rate
 from unstuck.schema.facts.run import NonFinite, NonFiniteStage
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
-from unstuck.schema.signals.layers import OUTPUT_GRADIENT
+from unstuck.schema.signals.layers import OUTPUT_GRADIENT, SILENT_SHARE
 from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import (
     GRADIENT_PRODUCT,
@@ -242,6 +243,8 @@ def _detect(view: View) -> Verdict:
         return Unknown(f"the updates are large ({size}) and little was learned, but the loss "
                        "neither jumped nor ended above that of a constant prediction",
                        ("a second run with a tenth of the learning rate",))
+    elif giant and jumped and fell_silent(view, signs.peak_step):
+        strength = 0.8
     elif sustained and view.outcome.skill is not None and view.outcome.skill < GOOD_SKILL:
         return Unknown(f"the updates are large ({size}), and the run might have learned more with "
                        "smaller ones", ("a second run with a tenth of the learning rate",))
@@ -386,7 +389,7 @@ CAUSE = Cause(
         ),
     ),
     needs=(UPDATE_NORM, WEIGHT_NORM, TRAIN_LOSS),
-    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, OUTPUT_GRADIENT, REACHED),
+    uses=(CONSTANT_LOSS, GRADIENT_PRODUCT, HELD, OUTPUT_GRADIENT, REACHED, SILENT_SHARE),
     thresholds=(HELD_UP, LARGE, GIANT, CUTTING, JUMP, WORSE, LOST, SUSPECT, RARE, SUNK),
     shows=Effect.UPDATES_TOO_LARGE,
     effects=(

@@ -34,6 +34,7 @@ from unstuck.observe.source.comparisons import (
     compares_sigmoid,
     computed_by,
     divides,
+    is_difference,
     reading,
     subtracts,
 )
@@ -111,6 +112,8 @@ class ScoreProbe(Probe):
         self._in_vain = 0  # how often nothing was found that values could be compared with
         self._sigmoid: bool | None = None  # whether the program's code compares one with a half
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
+        # Whether the text subtracts the labels from the outputs, by where these are made.
+        self._subtracted: dict[Place, bool] = {}
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._unheld = Unheld(context)
@@ -173,7 +176,7 @@ class ScoreProbe(Probe):
         self._pairs.ended()
         for places, run in held.passes.items():
             self._unheld.ended(places[0], held.step, run.parts[""])
-        self._evaluated.ended(held.step, any(
+        self._evaluated.ended(held.step, any(self._subtracted.values()) or any(
             how is Counting.RIGHT and agreed >= SURE and self._mostly(called, how, agreed)
             for (called, how), agreed in self._agreed.items()))
 
@@ -218,6 +221,8 @@ class ScoreProbe(Probe):
         with torch.no_grad():
             output, labels = output.detach().cpu(), found.detach().cpu().clone()
             if kind == VALUES:
+                if places[0] not in self._subtracted:
+                    self._subtracted[places[0]] = self._is_difference(places[0], near[0])
                 self._evaluated.add_values(output, labels)
                 self._pairs.add(output, labels)
                 return
@@ -249,6 +254,11 @@ class ScoreProbe(Probe):
                     run.parts.setdefault(name, Part()).add(len(some), of_classes(
                         told[rows], some, classes,
                         None if alone is None else alone[torch.from_numpy(rows)]))
+
+    def _is_difference(self, place: Place, scope: Scope) -> bool:
+        tree = syntax_tree(scope.file)
+        return tree is not None and place in self._labels_at and is_difference(
+            tree, scope.function, scope.line, self._labels_at[place])
 
     def _compares_sigmoid(self) -> bool:
         if self._sigmoid is None:

@@ -208,6 +208,27 @@ def subtracts(node: ast.AST) -> bool:
         isinstance(side, ast.Constant) for side in (node.left, node.right))
 
 
+def is_difference(tree: ast.Module, function: str, line: int, labels: str) -> bool:
+    """Whether labels are subtracted from what a call at a line returned, or the other way round.
+
+    Args:
+        tree: of the file.
+        function: that calls the model at a line of it,
+        line: of the file.
+        labels: the variable there that holds them.
+    """
+    nodes = own_nodes(scope_at(tree, function, line))
+    made = {each.id for node in nodes if isinstance(node, ast.Assign)
+            and node.lineno <= line <= (node.end_lineno or 0)
+            for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name)}
+    return any(
+        _is_plain(other) and _root(other) == labels and any(
+            each.id in made if isinstance(each, ast.Name) else isinstance(each, ast.Call)
+            and each.lineno <= line <= (each.end_lineno or 0) for each in ast.walk(one))
+        for node in nodes if isinstance(node, ast.BinOp) and subtracts(node)
+        for one, other in ((node.left, node.right), (node.right, node.left)))
+
+
 def computed_by(
     tree: ast.Module, function: str, line: int, name: str, how: Callable[[ast.AST], bool]
 ) -> ast.expr | None:
