@@ -99,10 +99,25 @@ def test_the_loss_of_the_program_counts_where_it_computes_one(tmp_path: Path) ->
     np.testing.assert_allclose(found, own)
 
 
+NOT_PREDICTED = VALUES.replace("x_test[:, :1] - x_test[:, 1:2]", "torch.randn(80, 1)")
+
+
 def test_values_that_are_not_predicted_give_no_loss(tmp_path: Path) -> None:
-    source = VALUES.replace("x_test[:, :1] - x_test[:, 1:2]", "torch.randn(80, 1)")
-    evaluation = "error = (model(x_test) - y_test).abs().mean()"
-    assert not held_out(source.format(evaluation=evaluation), tmp_path)
+    evaluation = "error = torch.cat([model(x_test), y_test], 1).std(1).mean()"
+    assert not held_out(NOT_PREDICTED.format(evaluation=evaluation), tmp_path)
+
+
+@pytest.mark.parametrize("evaluation", [
+    "error = (model(x_test) - y_test).abs().mean()",
+    "told = model(x_test).squeeze(1); error = (y_test[:, 0] - told).abs().mean()",
+])
+def test_values_that_the_program_subtracts_give_a_loss_however_far_they_are(
+    tmp_path: Path, evaluation: str
+) -> None:
+    found = held_out(NOT_PREDICTED.format(evaluation=evaluation), tmp_path / "silent")
+    own = held_out(NOT_PREDICTED.format(
+        evaluation="F.mse_loss(model(x_test), y_test)"), tmp_path / "own")
+    np.testing.assert_allclose(found, own, rtol=1e-5)
 
 
 def test_losses_with_weights_of_their_own_are_left_alone(tmp_path: Path) -> None:

@@ -316,7 +316,10 @@ class ScoreProbe(Probe):
                 called = f"{scope.function}: {name}"
                 if not value:
                     self._zeros += any(part.has_right() for part in parts)
-                if held.before.get(called) == value or not value:
+                before = held.before.get(called)
+                # What always counts the same class comes to the same each time, in a new object.
+                if not value or before is value or (before == value and type(
+                        scope.variables.get(name)) is not float):
                     continue
                 held.before[called] = value
                 found: dict[Counting, tuple[Tally, Part]] = {}
