@@ -33,14 +33,21 @@ def write_draw(edit: DrawFromAll, record: Record, index: Index) -> list[Patch]:
     """The length of the variable in the place of the number below which rows are drawn."""
     found = index.at(edit.at, "the call that receives the rows")
     source = found.source
-    picked = {source.code(node.slice): node.slice for node in ast.walk(found.statement)
-              if isinstance(node, ast.Subscript) and source.code(node.value) == edit.variable}
+    picked = _picked(found.source, found.statement, edit.variable) or _picked(
+        source, source.tree, edit.variable)  # in a function that hands out batches
     drawn = _drawn(index, Found(source, *picked.values())) if len(picked) == 1 else None
     if drawn is None:
         raise Refused(Reason.UNKNOWN_FORM, f"How the rows of {edit.variable} are drawn does not "
                       "follow from the text.")
     return [Patch(edit, change.replace(drawn.source, drawn.expression, f"len({edit.variable})"),
                   Form.DATA)]
+
+
+def _picked(source: Source, within: ast.AST, variable: str) -> dict[str, ast.expr]:
+    """What the rows of a variable are taken by, each once."""
+    return {source.code(node.slice): node.slice for node in ast.walk(within)
+            if isinstance(node, ast.Subscript) and source.code(node.value) == variable
+            and not isinstance(node.slice, ast.Slice | ast.Tuple)}
 
 
 def _drawn(index: Index, rows: Found, deepest: int = DEEPEST) -> Found | None:

@@ -187,7 +187,8 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
                 if held and (each := _kept_by(node)) is not None
                 and (part := _part(each, held)) is not None]
         if held and not kept:  # an object may want a tensor, so it gets one
-            kept, by = _handed_over(scope, statement.value, held), ".detach()"
+            kept, by = (_handed_over(scope, statement.value, held)
+                        or _handed_out(index, source, scope, held)), ".detach()"
     else:
         kept = [each for node in ast.walk(statement)
                 if (each := _kept_by(node)) is not None and each is found.node]
@@ -196,6 +197,30 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
                       "statement of the text.")
     splices = [splice for each in kept for splice in change.method(source, each, by)]
     return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+def _handed_out(index: Index, source: Source, scope: ast.AST, held: str) -> list[ast.expr]:
+    """What a function returns to callers that do not differentiate it: the tensor by its name."""
+    if not isinstance(scope, Function):
+        return []
+    returned = [node.value for node in names.inside(scope) if isinstance(node, ast.Return)
+                and node.value is not None and names.dotted(node.value) == held]
+    if len(returned) != 1 or _differentiates(scope, {held}):
+        return []
+    for where, call in index.callers(source, scope):
+        statement = where.statement(call)
+        if not isinstance(statement, ast.Assign) or statement.value is not call or (
+                _differentiates(where.function(statement) or where.tree,
+                                set(map(names.dotted, statement.targets)))):
+            return []
+    return returned
+
+
+def _differentiates(scope: ast.AST, held: set[str]) -> bool:
+    """Whether backward is called on one of these names."""
+    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+               and node.func.attr == "backward" and names.dotted(node.func.value) in held
+               for node in ast.walk(scope))
 
 
 def _handed_over(scope: ast.AST, value: ast.expr, held: str) -> list[ast.expr]:

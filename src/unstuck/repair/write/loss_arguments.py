@@ -43,8 +43,7 @@ def write_argument(edit: LossArgument, record: Record, index: Index) -> list[Pat
             place = declared.index(edit.argument) if edit.argument in declared else 0
             given = change.argument(each.call, declared[place], place)
             if given is None:
-                raise Refused(Reason.UNKNOWN_FORM,
-                              "The loss is a formula of your own; change it there.")
+                return [_passed(edit, fact, index)]
             splices += around(index, each, given, edit.by, needs)
         forms.append(Patch(edit, tuple(splices), Form.CALL, tuple(needs)))
     return forms
@@ -59,7 +58,7 @@ def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index
     assert isinstance(node, ast.BinOp)
     fact = loss_at(record, edit.at)
     if fact is not None and fact.hand_written and fact.function in torch_api.BINARY:
-        return [_of_entropy(edit, found, index)]
+        return [_of_entropy(edit, found, fact, index)]
     first = fact.input_first if fact is not None else None
     if first is None and isinstance(node.op, ast.Sub):
         first = _made_first(node, found, record, index)
@@ -82,6 +81,20 @@ def _of_operation(edit: LossArgument, found: Found, record: Record, index: Index
     return forms
 
 
+def _passed(edit: LossArgument, fact: Loss | None, index: Index) -> Patch:
+    """Around what a function with a formula of its own is given beside the call of the model."""
+    found = index.at(fact.call_location if fact is not None else None, "the call of the loss")
+    given = found.call.args
+    called = [any(isinstance(each, ast.Call) for each in ast.walk(value)) for value in given]
+    if len(given) != 2 or sum(called) != 1 or not isinstance(
+            value := given[called.index(edit.argument == "input")],
+            ast.Name | ast.Attribute | ast.Subscript | ast.Call):
+        raise Refused(Reason.UNKNOWN_FORM, "The loss is a formula of your own; change it there.")
+    needs: list[Need] = []
+    splices = around(index, found, value, edit.by, needs)
+    return Patch(edit, splices, Form.CALL, tuple(needs))
+
+
 def _of_margin(edit: LossArgument, found: Found, side: ast.expr, index: Index) -> Patch:
     """Around one side of a label times a score, behind its minus sign."""
     needs: list[Need] = []
@@ -90,8 +103,9 @@ def _of_margin(edit: LossArgument, found: Found, side: ast.expr, index: Index) -
     return Patch(edit, around(index, found, value, by, needs), Form.CALL, tuple(needs))
 
 
-def _of_entropy(edit: LossArgument, found: Found, index: Index) -> Patch:
-    """Around the labels t of t log(p) + (1 - t) log(1 - p), at both places."""
+def _of_entropy(edit: LossArgument, found: Found, fact: Loss, index: Index) -> Patch:
+    """Around the labels t of t log(p) + (1 - t) log(1 - p), at both places; else of its function.
+    """
     factors = [side.operand if isinstance(side, ast.UnaryOp) else side
                for product in ast.walk(found.node) if isinstance(product, ast.BinOp)
                and isinstance(product.op, ast.Mult) for side in (product.left, product.right)]
@@ -101,7 +115,7 @@ def _of_entropy(edit: LossArgument, found: Found, index: Index) -> Patch:
     code = found.source.code
     pairs = [(each, rest) for rest in rests for each in factors if code(each) == code(rest)]
     if edit.argument != "target" or len(pairs) != 1:
-        raise Refused(Reason.UNKNOWN_FORM, "The loss is a formula of your own; change it there.")
+        return _passed(edit, fact, index)
     needs: list[Need] = []
     by = edit.by if edit.by.startswith("{}.") else f"({edit.by})"
     splices = [splice for each in pairs[0] for splice in around(index, found, each, by, needs)]

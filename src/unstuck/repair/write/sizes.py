@@ -66,7 +66,32 @@ def write_resize(edit: ResizeLayer, record: Record, index: Index) -> list[Patch]
     shared = {found.node for layer in model.layers if layer.location is not None
               and len(index.layers_at(record, layer.location)) > 1
               for found in [index.at(layer.location)]}
-    return [Patch(edit, _put(index, wanted, kept, shared), Form.MODEL)]
+    try:
+        splices = _put(index, wanted, kept, shared)
+    except Refused:
+        listed = _listed(index, [_shape(record, layer)[1] for layer in weighted[:-1]], edit.factor)
+        if listed is None:
+            raise
+        splices = listed
+    return [Patch(edit, splices, Form.MODEL)]
+
+
+def _listed(index: Index, widths: list[int], factor: float) -> tuple[Splice, ...] | None:
+    """In the only list of numbers that are the widths of the hidden layers, in their order.
+
+    The size of the inputs may stand in front of them, and that of the outputs behind them.
+    """
+    found = [
+        (source, inner) for kind in (ast.List, ast.Tuple) for source, node in index.nodes(kind)
+        if isinstance(node, ast.List | ast.Tuple)
+        for inner in (node.elts, node.elts[1:], node.elts[:-1], node.elts[1:-1])
+        if len(inner) > 1 and [each.value if isinstance(each, ast.Constant) else None
+                               for each in inner] == widths]
+    if len(found) != 1:
+        return None
+    (source, inner), = found
+    return tuple(splice for each, width in zip(inner, widths, strict=True)
+                 for splice in change.replace(source, each, str(_scaled(width, factor))))
 
 
 def _scaled(width: int, factor: float) -> int:
