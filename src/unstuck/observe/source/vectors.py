@@ -36,7 +36,7 @@ _GOES_ON = frozenset({"mask", "masks", "alive", "continues", "continuing", "nont
 @dataclass(frozen=True, slots=True)
 class Vector:
     """A variable with one number for each sample; `type` is that of a tensor, "list" that of
-    a list or tuple, else "".
+    a list, tuple or array, else "".
     """
 
     name: str
@@ -109,13 +109,13 @@ def _taken(name: str, value: Any, picked: Vector, code: Any) -> Vector:
         value, torch.Tensor) else torch.from_numpy(value[places.numpy()])
     return Vector(
         f"{name}[{picked.name}]", taken.reshape(-1).to("cpu", torch.float64), tuple(taken.shape),
-        _type(taken) if isinstance(value, torch.Tensor) else "", code)
+        _type(value), code)
 
 
 def _type(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return str(value.dtype).removeprefix("torch.")
-    return "list" if isinstance(value, tuple | list) else ""
+    return "list" if isinstance(value, tuple | list | np.ndarray) else ""
 
 
 def as_vector(value: Any, size: int) -> torch.Tensor | None:

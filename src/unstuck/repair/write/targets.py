@@ -68,9 +68,12 @@ def _masked(edit: MaskEnds, at: SourceLocation | None, index: Index) -> tuple[Sp
         raise Refused(Reason.NO_PLACE, f"{edit.ends} is not known where the targets are made.")
     for node in ast.walk(found.node):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            for side in (node.right, node.left):
+            for side, other in ((node.right, node.left), (node.left, node.right)):
                 if isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult):
-                    factor = edit.factor.replace("{}", change.operand(source, side.right))
+                    # Its like is the reward beside it, too.
+                    like = next((each for each in (side.right, other) if not any(
+                        isinstance(part, ast.Call) for part in ast.walk(each))), side.right)
+                    factor = edit.factor.replace("{}", change.operand(source, like))
                     return change.times(source, side.right, factor)
     raise Refused(Reason.UNKNOWN_FORM, "The targets are not written as a reward plus a product.")
 

@@ -48,7 +48,7 @@ class BootstrappedTarget(Fact):
     `ends` is the variable that marks ends of episodes, None if none was found. It marks them by 0
     if it is `inverse`. `location` is the expression that makes the targets, else the loss.
     `type` is "float32" or "bool" where the variable is a tensor in the shape of the targets, "list"
-    where it is a list or tuple with as many numbers, "column" where they are a column of them.
+    where it is a list, tuple or array with as many numbers, "column" where they are a column.
     `silent` is a variable for ends that marks none in this batch.
     """
 
