@@ -59,8 +59,7 @@ HALF = Threshold(
 )
 FADING = Threshold(
     "fading-signal", 0.01,
-    "After all layers, the signal is at most a hundredth of what it would be with PyTorch's "
-    "default initialisation.",
+    "After all layers, the signal is at most a hundredth of what PyTorch's default would leave.",
     "a hundredth of the default, which is itself small",
 )
 RECURRENT = Threshold(
@@ -71,8 +70,7 @@ RECURRENT = Threshold(
 )
 GROWS = Threshold(
     "growth-through-time-at-first", 1000.0,
-    "Before the weights have moved, the gradient grows a thousandfold on its way back through one "
-    "sequence.",
+    "Before any update, the gradient grows a thousandfold on its way back through one sequence.",
     "ten times the limit for exploding gradients",
 )
 FEWEST = 3  # sampled steps over which twins must stay twins
@@ -250,11 +248,12 @@ def _scale(view: View, weighted: list[Weighted]) -> Verdict | None:
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
         return Unknown(f"the run is too short to show whether it recovers from its start: {title}",
                        ("a longer run",))
+    # Weights of zero are set on purpose: they learn from what comes behind them.
+    dies = fading and all(w.gain > 0 for w in fading) and (view.outcome.skill or 1) < GOOD_SKILL
     norms = view[WEIGHT_NORM][first.parameter.name]
     label = f"its weights multiply their input by {number(first.gain)} (normal: 0.6 to 1.4)"
     return Present(
-        # A signal that dies at the start is what makes the gradient vanish, however the run went.
-        strength=0.8 if learned_little(view.outcome) else 0.4 if large else 0.6,
+        strength=0.8 if learned_little(view.outcome) else 0.6 if dies else 0.4,
         title=title, since_step=0, location=_location(view, first), label=label,
         evidence=(
             *more,
