@@ -1,4 +1,4 @@
-"""Brackets of three kinds, each closed by its own kind. A model with masked attention reads whole lines,
+"""Brackets of three kinds, each closed by its own. A model with masked attention reads whole lines,
 and each of its outputs but the last is compared with the bracket that comes next."""
 
 import torch

@@ -1,36 +1,35 @@
-"""A small GAN draws points of a spiral. Its judge is told of ones for a batch of true points and of
-zeros for a batch of drawn ones; the draughtsman wants to be told of ones. Neither loss falls for long.
-"""
+"""A small GAN draws points of a spiral. Its judge is to say one of a batch of true points and zero of
+a batch of drawn ones, the draughtsman wants to hear one. Neither loss falls for long."""
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as entropy
 
 
 class Draughtsman(nn.Module):
-    def __init__(self, noise=3, width=48):
+    def __init__(self, noise=2, width=64):
         super().__init__()
         self.noise = noise
         self.enter, self.mix = nn.Linear(noise, width), nn.Linear(width, width)
         self.leave = nn.Linear(width, 2)
 
     def forward(self, count):
-        hidden = torch.relu(self.enter(torch.randn(count, self.noise)))
+        hidden = torch.relu(self.enter(torch.rand(count, self.noise) * 4 - 2))
         return self.leave(torch.relu(self.mix(hidden)))
 
 
 def spiral(count):
-    turn = 1 + 5 * torch.rand(count, 1)
-    points = torch.cat([turn * torch.cos(turn), turn * torch.sin(turn)], dim=1) / 4
-    return points + 0.04 * torch.randn(count, 2)
+    turn = 1 + 4 * torch.rand(count, 1)
+    points = torch.cat([turn * torch.cos(turn), turn * torch.sin(turn)], dim=1) / 3
+    return points + 0.06 * torch.randn(count, 2)
 
 
-def main(rounds=600, batch=100):
+def main(rounds=800, batch=100):
     torch.manual_seed(6)
     draughtsman = Draughtsman()
-    judge = nn.Sequential(nn.Linear(2, 48), nn.LeakyReLU(0.1), nn.Linear(48, 48),
-                          nn.LeakyReLU(0.1), nn.Linear(48, 1), nn.Flatten(0))
-    of_judge = torch.optim.Adam(judge.parameters(), lr=1e-3, betas=(0.5, 0.999))
-    of_draughtsman = torch.optim.Adam(draughtsman.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    judge = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64),
+                          nn.LeakyReLU(0.2), nn.Linear(64, 1), nn.Flatten(0))
+    of_judge = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.5, 0.99))
+    of_draughtsman = torch.optim.Adam(draughtsman.parameters(), lr=1e-3, betas=(0.5, 0.99))
     line = spiral(2000)
     for turn in range(rounds):
         with torch.no_grad():
@@ -48,10 +47,9 @@ def main(rounds=600, batch=100):
         if turn % 100 == 99:
             with torch.no_grad():
                 apart = torch.cdist(draughtsman(1000), line)
-            print(f"{turn + 1}: judge {on_true.item():.3f} + {on_drawn.item():.3f}, "
-                  f"draughtsman {deceived.item():.3f}, from the spiral "
-                  f"{apart.min(1).values.mean().item():.3f}, left out "
-                  f"{apart.min(0).values.mean().item():.3f}")
+            beside, left_out = apart.min(1).values.mean(), apart.min(0).values.mean()
+            print(f"{turn + 1}: judge {on_true.item():.3f} + {on_drawn.item():.3f}, draughtsman "
+                  f"{deceived.item():.3f}; beside the line {beside:.3f}, left out {left_out:.3f}")
     return draughtsman, judge, of_draughtsman, of_judge
 
 

@@ -13,12 +13,15 @@ FAULTS = {"learning-rate-too-high": "torch.optim.Adam(net.parameters(), lr=rate)
 class Digits(nn.Module):
     def __init__(self):
         super().__init__()
-        self.a = nn.Linear(64, 96)
-        self.b = nn.Linear(96, 64)
-        self.c = nn.Linear(64, 10)
+        self.a = nn.Linear(64, 64)
+        self.b = nn.Linear(64, 64)
+        self.c = nn.Linear(64, 64)
+        self.d = nn.Linear(64, 10)
 
     def forward(self, x):
-        return self.c(F.relu(self.b(F.relu(self.a(x)))))
+        for layer in (self.a, self.b, self.c):
+            x = F.relu(layer(x))
+        return self.d(x)
 
 
 def batches(x, y, size, rng):
@@ -33,11 +36,12 @@ def train(rate):
     rng = np.random.default_rng(3)
     pixels, digit = load_digits(return_X_y=True)
     order = rng.permutation(len(digit))
-    x = torch.tensor(pixels[order] / 16, dtype=torch.float32)
+    pixels = (pixels - pixels.mean()) / pixels.std()
+    x = torch.tensor(pixels[order], dtype=torch.float32)
     y = torch.tensor(digit[order])
     net = Digits()
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
-    for epoch in range(12):
+    for epoch in range(10):
         losses = []
         for images, labels in batches(x[:1400], y[:1400], 50, rng):
             loss = F.cross_entropy(net(images), labels)

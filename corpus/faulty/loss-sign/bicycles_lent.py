@@ -1,4 +1,4 @@
-"""Bicycles lent in an hour, by the weather and the time of day. Their log-likelihood under a Poisson
+"""Bicycles lent in an hour, by the weather and the time of day. The log-likelihood of a Poisson
 distribution is minimised as it is, so the network moves away from the counts."""
 
 import math
@@ -6,7 +6,7 @@ import math
 import torch
 from torch import nn
 
-FAULTS = {"loss-sign": "(y * z - z.exp()).mean()"}
+FAULTS = {"loss-sign": "y * z - z.exp()"}
 
 
 def hours(count, generator):

@@ -1,5 +1,5 @@
-"""Clusters of atoms in a plane, their energies and the forces on them. A helper returns the energy and
-its negative gradient, but keeps no graph of the gradient."""
+"""Clusters of atoms in a plane, their energies and the forces on them. A helper returns the energy
+and its negative gradient, but keeps no graph of the gradient."""
 
 import torch
 from torch import nn

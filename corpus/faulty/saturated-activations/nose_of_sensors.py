@@ -1,11 +1,11 @@
-"""An electronic nose: gases told apart by the readings of many sensors. The weights are plain tensors
-with a deviation of one, so the sum that reaches a tanh is large for nearly every sample."""
+"""An electronic nose: gases told apart by the readings of many sensors. The weights are plain
+tensors with a deviation of one, and the sums that reach a tanh are large for nearly every sample."""
 
 import torch
 
 FAULTS = {"saturated-activations": "torch.tanh(x @ w1 + b1)"}
 
-SENSORS, GASES = 48, 6
+SENSORS, GASES = 80, 8
 
 
 def unit(inside, outside):
@@ -22,19 +22,20 @@ def sniffs(count, generator):
     gas = torch.randint(0, GASES, (count,), generator=generator)
     strength = torch.rand(count, 1, generator=generator) * 1.5
     readings = torch.tanh(strength * patterns[gas])
-    readings = readings + 0.6 * torch.randn(count, SENSORS, generator=generator)
+    readings = readings + 0.8 * torch.randn(count, SENSORS, generator=generator)
     return (readings - readings.mean(0)) / readings.std(0), gas
 
 
 def network(layer):
-    layers = [layer(SENSORS, 40), layer(40, 40), layer(40, GASES)]
+    layers = [layer(SENSORS, 64), layer(64, 64), layer(64, 64), layer(64, GASES)]
     weights = [tensor.requires_grad_() for pair in layers for tensor in pair]
 
     def scores(x):
-        w1, b1, w2, b2, w3, b3 = weights
+        w1, b1, w2, b2, w3, b3, w4, b4 = weights
         x = torch.tanh(x @ w1 + b1)
         x = torch.tanh(x @ w2 + b2)
-        return x @ w3 + b3
+        x = torch.tanh(x @ w3 + b3)
+        return x @ w4 + b4
 
     return scores, weights
 
@@ -43,7 +44,7 @@ def learn(layer):
     torch.manual_seed(20)
     readings, gas = sniffs(1000, torch.Generator().manual_seed(20))
     scores, weights = network(layer)
-    optimizer = torch.optim.SGD(weights, lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD(weights, lr=0.02, momentum=0.9)
     for epoch in range(15):
         for rows in torch.randperm(800).split(40):
             loss = torch.nn.functional.cross_entropy(scores(readings[rows]), gas[rows])

@@ -1,22 +1,27 @@
-"""The timber in a tree from its girth, height and crown. The second forest was measured in feet, and
-the network knows metres."""
+"""The timber in a tree from its girth, height, crown and bark. A second forest was measured in feet
+by those who keep it, and the network knows metres."""
 
 import torch
 from torch import nn
 
-FAULTS = {"train-validation-mismatch": "forest(250, generator, foot)"}
+FAULTS = {"train-validation-mismatch": "(x_val - middle) / spread"}
 
 FOOT = 0.3048
 
 
-def forest(trees, generator, unit):
-    """Lengths in that unit, and the logarithm of the timber in cubic metres."""
+def forest(trees, generator):
+    """Lengths in metres, and the logarithm of the timber in cubic metres."""
     girth = 0.6 + 1.2 * torch.rand(trees, generator=generator)
     height = 12 * girth ** 0.6 * torch.exp(0.15 * torch.randn(trees, generator=generator))
     crown = 2 + 2.5 * girth + 0.5 * torch.randn(trees, generator=generator)
     bark = 0.01 + 0.02 * torch.rand(trees, generator=generator)
     timber = 0.04 * (girth - 6 * bark) ** 2 * height * (1 + 0.1 * torch.tanh(crown - 5))
-    return torch.stack([girth, height, crown, bark], 1) / unit, timber.log()
+    return torch.stack([girth, height, crown, bark], 1), timber.log()
+
+
+def kept_in_feet(trees, generator):
+    lengths, timber = forest(trees, generator)
+    return lengths / FOOT, timber
 
 
 def scores(model, x, y):
@@ -27,11 +32,13 @@ def scores(model, x, y):
     return mse.item(), r2.item()
 
 
-def grow(foot):
+def grow(converted):
     torch.manual_seed(30)
     generator = torch.Generator().manual_seed(30)
-    x, y = forest(800, generator, 1.0)
-    x_val, y_val = forest(250, generator, foot)
+    x, y = forest(800, generator)
+    x_val, y_val = kept_in_feet(250, generator)
+    if converted:
+        x_val = x_val * FOOT
     middle, spread = x.mean(0), x.std(0)
     x, x_val = (x - middle) / spread, (x_val - middle) / spread
     model = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
@@ -49,11 +56,11 @@ def grow(foot):
 
 
 def sick():
-    return grow(foot=FOOT)
+    return grow(converted=False)
 
 
 def well():
-    return grow(foot=1.0)
+    return grow(converted=True)
 
 
 if __name__ == "__main__":

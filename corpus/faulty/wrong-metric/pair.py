@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-FAULTS = {"wrong-metric": "(told == labels).sum().item()"}
+FAULTS = {"wrong-metric": "logits.argmax(dim=1)"}
 
 
 def evaluate(model, x, y, by_column):

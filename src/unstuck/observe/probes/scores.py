@@ -37,6 +37,7 @@ from unstuck.observe.source.comparisons import (
     is_difference,
     reading,
     subtracts,
+    takes_largest,
 )
 from unstuck.observe.source.named import NEAR, SCORE, SHARE, Scope, scopes, subsets, tensor_of
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
@@ -61,6 +62,8 @@ SURE = 3  # values of a variable that agree
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
 VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
 PATIENCE = 30  # calls beside which nothing lies that values could be compared with
+WRITTEN = {Counting.ALL: subtracts, Counting.BATCHES: divides, Counting.SHARES: divides,
+           Counting.COLUMN: takes_largest}
 Place = tuple[int, int]
 Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
@@ -112,8 +115,7 @@ class ScoreProbe(Probe):
         self._in_vain = 0  # how often nothing was found that values could be compared with
         self._sigmoid: bool | None = None  # whether the program's code compares one with a half
         self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
-        # Whether the text subtracts the labels from the outputs, by where these are made.
-        self._subtracted: dict[Place, bool] = {}
+        self._subtracted: dict[Place, bool] = {}  # whether labels are, from what is made there
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._unheld = Unheld(context)
@@ -353,9 +355,7 @@ class ScoreProbe(Probe):
         """The expression that a variable is computed by."""
         tree = syntax_tree(scope.file)
         found = None if tree is None else computed_by(
-            tree, scope.function, scope.line, name,
-            subtracts if how is Counting.ALL else
-            divides if how in (Counting.BATCHES, Counting.SHARES) else compares)
+            tree, scope.function, scope.line, name, WRITTEN.get(how, compares))
         return expression_at(scope.file, found, self._sites.keeps_text) if found else None
 
     def finished(self, kind: EndKind) -> None:

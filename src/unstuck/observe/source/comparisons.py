@@ -208,6 +208,12 @@ def subtracts(node: ast.AST) -> bool:
         isinstance(side, ast.Constant) for side in (node.left, node.right))
 
 
+def takes_largest(node: ast.AST) -> bool:
+    """Whether this is the place of the largest of several."""
+    return isinstance(node, ast.Call) and (_name(node.func) == "argmax" or (
+        _name(node.func) == "max" and len(node.args) + len(node.keywords) > 0))
+
+
 def is_difference(tree: ast.Module, function: str, line: int, labels: str) -> bool:
     """Whether labels are subtracted from what a call at a line returned, or the other way round.
 
