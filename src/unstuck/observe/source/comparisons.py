@@ -246,14 +246,16 @@ def computed_by(
         function: in which the variable is, and a line of it that runs.
         line: of the file.
         name: of the variable, or what it holds: `scores['valid']`.
-        how: `compares`, `divides` or `subtracts`.
+        how: `compares`, `divides`, `subtracts`, or `takes_largest`, which is found by itself.
     """
     scope = scope_at(tree, function, line)
     values = list(_values(scope, name, own=True))
     if len(values) != 1:
         return None
     found = {id(node): node for node in _computing(tree, scope, values[0], how, set(), DEPTH)}
-    return next(iter(found.values())) if len(found) == 1 else values[0]
+    whole = next(iter(found.values())) if len(found) == 1 else values[0]
+    inner = [node for node in ast.walk(whole) if isinstance(node, ast.expr) and takes_largest(node)]
+    return inner[0] if how is takes_largest and len(inner) == 1 else whole
 
 
 def scope_at(tree: ast.Module, function: str, line: int) -> Function | ast.Module:
