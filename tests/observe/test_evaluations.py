@@ -120,6 +120,18 @@ def test_values_that_the_program_subtracts_give_a_loss_however_far_they_are(
     np.testing.assert_allclose(found, own, rtol=1e-5)
 
 
+@pytest.mark.parametrize("evaluation", [
+    "told = back(model(x_test)); error = (told - y_test).abs().mean()",
+    "told = 9 * model(x_test) + 40; error = (told - y_test).abs().mean()",
+    "told = model(x_test); told = 9 * told + 40; error = (told - y_test).abs().mean()",
+])
+def test_what_is_subtracted_after_it_was_scaled_gives_no_loss(
+    tmp_path: Path, evaluation: str
+) -> None:
+    source = NOT_PREDICTED.replace("for ", "back = lambda told: 9 * told + 40\nfor ", 1)
+    assert not held_out(source.format(evaluation=evaluation), tmp_path)
+
+
 def test_losses_with_weights_of_their_own_are_left_alone(tmp_path: Path) -> None:
     source = CLASSES.format(loss="torch.tensor([1.0, 3.0])", labels="labels", more="")
     other = """

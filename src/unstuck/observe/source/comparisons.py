@@ -14,6 +14,9 @@ _COPYING = ("cpu", "numpy", "to", "cuda", "long", "int", "detach")
 KEEPING = (*_COPYING, "flatten")  # the dimensions
 ELEMENTWISE = (*_COPYING, "round", "sigmoid", "float", "double", "bool", "clone")
 SHAPING = ("squeeze", "view", "reshape", "flatten", "ravel", "argmax", "max", "topk", "sort")
+SAME_NUMBERS = ("cpu", "numpy", "to", "cuda", "detach", "float", "double", "clone", "squeeze",
+                "view", "reshape", "flatten", "ravel")
+CONVERTING = (*SAME_NUMBERS, "tensor", "as_tensor", "from_numpy", "unsqueeze")
 COUNTING = re.compile(r"accura|\bacc\b|_acc\b|\bacc_|correct|score|hit_rate|n_right|match",
                       re.IGNORECASE)
 LABELS = re.compile(
@@ -223,16 +226,29 @@ def is_difference(tree: ast.Module, function: str, line: int, labels: str) -> bo
         line: of the file.
         labels: the variable there that holds them.
     """
-    nodes = own_nodes(scope_at(tree, function, line))
-    made = {each.id for node in nodes if isinstance(node, ast.Assign)
-            and node.lineno <= line <= (node.end_lineno or 0)
-            for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name)}
+    scope = scope_at(tree, function, line)
     return any(
-        _is_plain(other) and _root(other) == labels and any(
-            each.id in made if isinstance(each, ast.Name) else isinstance(each, ast.Call)
-            and each.lineno <= line <= (each.end_lineno or 0) for each in ast.walk(one))
-        for node in nodes if isinstance(node, ast.BinOp) and subtracts(node)
+        _is_plain(other) and _root(other) == labels and _is_result(scope, one, line, DEPTH)
+        for node in own_nodes(scope) if isinstance(node, ast.BinOp) and subtracts(node)
         for one, other in ((node.left, node.right), (node.right, node.left)))
+
+
+def _is_result(scope: ast.AST, value: ast.expr, line: int, depth: int) -> bool:
+    """Whether a value is what a call at a line returned, with the same numbers."""
+    if isinstance(value, ast.Name):
+        given = list(_values(scope, value.id, own=True))
+        return depth > 0 and bool(given) and all(
+            _is_result(scope, each, line, depth - 1) for each in given)
+    if isinstance(value, ast.Subscript):
+        return _is_result(scope, value.value, line, depth)
+    if not isinstance(value, ast.Call):
+        return False
+    if isinstance(value.func, ast.Attribute) and _name(value.func) in SAME_NUMBERS:
+        return _is_result(scope, value.func.value, line, depth)
+    # Of calls within one another it is not known which is the model's.
+    return value.lineno <= line <= (value.end_lineno or 0) and not any(
+        isinstance(inner, ast.Call) and _name(inner.func) not in CONVERTING
+        for given in (*value.args, *value.keywords) for inner in ast.walk(given))
 
 
 def computed_by(
