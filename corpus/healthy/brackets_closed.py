@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 BRACKETS = "([{)]}"
-LONG, DEEPEST, WIDTH = 20, 3, 32
+LONG, DEEPEST, WIDTH = 16, 2, 32
 
 
 def line(generator):
@@ -55,22 +55,22 @@ class Closer(nn.Module):
 def main():
     torch.manual_seed(10)
     generator = torch.Generator().manual_seed(10)
-    lines = torch.tensor([line(generator) for _ in range(1200)])
-    known, new = lines[:1000], lines[1000:]
+    known, new = torch.tensor([line(generator) for _ in range(1200)]).split([1000, 200])
     model = Closer()
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for epoch in range(8):
+    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 14)
+    for epoch in range(14):
         for tokens in known[torch.randperm(len(known))].split(40):
             logits = model(tokens)
             loss = cross_entropy(logits[:, :-1].reshape(-1, 6), tokens[:, 1:].reshape(-1))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        schedule.step()
         with torch.no_grad():
             logits = model(new)[:, :-1]
             missed = cross_entropy(logits.flatten(0, 1), new[:, 1:].flatten())
-            closing = new[:, 1:] >= 3
-            right = (logits[..., 3:].argmax(-1) + 3 == new[:, 1:])[closing].float().mean()
+            right = (logits[..., 3:].argmax(-1) + 3 == new[:, 1:])[new[:, 1:] >= 3].float().mean()
         print(f"{epoch}: {loss.item():.3f}, new lines {missed.item():.3f}, "
               f"{right.item():.1%} closed by their own kind")
     return model, optimizer

@@ -1,5 +1,5 @@
-"""A small GAN draws points of a spiral. Its judge is to say one of a batch of true points and zero of
-a batch of drawn ones, the draughtsman wants to hear one. Neither loss falls for long."""
+"""A small GAN draws points of a spiral. Its judge is to say one of a batch of true points and zero
+of a batch of drawn ones, the draughtsman wants to hear one. Neither loss falls for long."""
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as entropy

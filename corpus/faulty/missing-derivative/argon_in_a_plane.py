@@ -19,8 +19,6 @@ def morse(r):
 
 
 class PairEnergy(nn.Module):
-    """A sum over pairs of a function of their distance."""
-
     def __init__(self, width):
         super().__init__()
         self.of_pair = nn.Sequential(

@@ -6,7 +6,7 @@ from torch import nn
 
 FAULTS = {"not-shuffled": "net(notes[start:start + BATCH])"}
 
-BATCH, EPOCHS = 40, 12
+BATCH, EPOCHS = 40, 8
 
 
 def pile(count, generator):

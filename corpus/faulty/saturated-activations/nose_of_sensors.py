@@ -1,5 +1,5 @@
 """An electronic nose: gases told apart by the readings of many sensors. The weights are plain
-tensors with a deviation of one, and the sums that reach a tanh are large for nearly every sample."""
+tensors with a deviation of one, and the sums that reach a tanh are large for nearly all samples."""
 
 import torch
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-FAULTS = {"wrong-channel-order": "scaled.reshape(n, bands, h, w)"}
+FAULTS = {"wrong-channel-order": "model(x[rows])"}
 
 YEAR = np.array([1.0, 0.6, -0.1, 0.3])
 
@@ -24,8 +24,7 @@ def cuts(n, rng, side=20):
 
 
 def standardised(passes):
-    mean = passes.mean(axis=(0, 1, 2), keepdims=True)
-    return (passes - mean) / passes.std(axis=(0, 1, 2), keepdims=True)
+    return (passes - passes.mean((0, 1, 2))) / passes.std((0, 1, 2))
 
 
 def transposed(passes):
@@ -34,19 +33,18 @@ def transposed(passes):
 
 def reshaped(passes):
     n, h, w, bands = passes.shape
-    scaled = standardised(passes)
-    return scaled.reshape(n, bands, h, w)
+    return standardised(passes).reshape(n, bands, h, w)
 
 
 class Fields(nn.Module):
     def __init__(self):
         super().__init__()
         self.first = nn.Conv2d(4, 12, 3)
-        self.second = nn.Conv2d(12, 24, 3, stride=2)
+        self.second = nn.Conv2d(12, 24, 3)
         self.crops = nn.Linear(24, 4)
 
     def forward(self, x):
-        x = F.max_pool2d(F.relu(self.first(x)), 2)
+        x = F.max_pool2d(F.relu(self.first(x)), 3)
         return self.crops(F.relu(self.second(x)).mean((2, 3)))
 
 
@@ -55,7 +53,7 @@ def train(prepared):
     passes, crop = cuts(1000, np.random.default_rng(15))
     x, y = torch.tensor(prepared(passes), dtype=torch.float32), torch.tensor(crop)
     model = Fields()
-    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for epoch in range(10):
         order = torch.randperm(800)
         for i in range(0, 800, 32):
