@@ -73,7 +73,12 @@ class PairProbe(Probe):
         ):
             return
         self._shape = tuple(given.shape)
-        self._given = _small(given.detach()[:PER_STEP, :CHANNELS])
+        part = given.detach()[:PER_STEP, :CHANNELS]
+        self._given = _small(part)
+        if given.ndim == 3:  # what swings about a level has the same mean in each cell
+            with torch.no_grad():
+                swing = (part - part.mean(-1, keepdim=True)).abs()
+                self._given = torch.cat([self._given, _small(swing)], 1)
 
     def _looks(self) -> bool:
         """Whether there is room for more of what is called now."""

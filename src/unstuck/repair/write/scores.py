@@ -27,7 +27,8 @@ def write_count_right(edit: CountRight, record: Record, index: Index) -> list[Pa
 
 def _by_sign(edit: CountRight, found: Found, index: Index) -> Splices:
     """The largest of a single column is always the first: its sign tells the class."""
-    source, call = _made_by(found, index, _CLASSES)
+    at_once = isinstance(found.node, ast.Call) and names.called(found.node) in _CLASSES
+    source, call = (found.source, found.call) if at_once else _made_by(found, index, _CLASSES)
     told = f"{change.operand(source, _argument(call))}.squeeze(1) > {literal(edit.half)}"
     statement = source.statement(call)
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
