@@ -74,12 +74,17 @@ def _detect(view: View) -> Verdict:
     if fits:
         return Absent(f"the target maps fit their pictures where they are (correlation "
                       f"{number(here['train'])}; best place: {number(best['train'])})")
+    held = placed.get("held-out")
+    if "held-out" in here and surplus["held-out"] >= view.limit(SURPLUS) and (
+            here["held-out"] > view.limit(HERE) * best["held-out"]
+            and here["train"] <= view.limit(LESS) * here["held-out"]
+            and spread["train"] >= view.limit(ASTRAY)):
+        return _present(view, held)  # what is like a stranger's map may fit that as well
     if not surplus["train"] >= view.limit(SURPLUS):
         return Unknown("nothing simple relates the target maps to their pictures, in any place",
                        ("targets that follow the brightness of the inputs",))
     if not spread["train"] >= view.limit(ASTRAY):
         return Absent("the target maps lie in the same way in most samples")
-    held = placed.get("held-out")
     better = held is not None and held > view.limit(PLACED) and (
         placed["train"] <= view.limit(LESS) * held)
     if not better and not turned["train"] >= view.limit(TURNED):
