@@ -75,6 +75,14 @@ def test_the_targets_of_a_scaled_difference_keep_their_own_unit(tmp_path: Path) 
         float(target.mean()), rel=1e-4)
 
 
+@pytest.mark.parametrize("loss", [
+    lambda p, t: ((d := p - t) * d).mean(), lambda p, t: (3 * (p - t)).abs().mean()])
+def test_the_target_of_a_single_number_is_known(tmp_path: Path, loss) -> None:  # type: ignore[no-untyped-def]
+    record = train(tmp_path, 1, torch.randn(1, 3), torch.tensor([[7.0]]), loss)
+    name = next(iter(record.series(TARGET_MAXIMUM)))
+    assert record.series(TARGET_MAXIMUM)[name].values[-1] == pytest.approx(7.0, abs=1e-4)
+
+
 def test_the_share_out_of_reach_is_that_beyond_the_activation(tmp_path: Path) -> None:
     target = torch.linspace(-1, 3, 40)[:, None]
     record = train(

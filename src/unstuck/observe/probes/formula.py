@@ -269,8 +269,9 @@ def _residual(above: list[Any]) -> torch.Tensor | None:
         if node.name() == "ToCopyBackward0":
             continue
         residual = graph.saved(node, "self")
-        by = graph.factor(node) if node.name() in ("DivBackward0", "MulBackward0") else None
-        if by is not residual and is_plain(by) and by.numel() == 1:
+        scaled = node.name() in ("DivBackward0", "MulBackward0") and len(graph.parents(node)) == 1
+        by = graph.factor(node) if scaled else None
+        if is_plain(by) and by.numel() == 1:
             scales.append((node.name() == "DivBackward0", by))
             continue
         if not is_plain(residual):
