@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import GOOD_SKILL, learned_little
+from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, learned_little
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     Shortfall,
@@ -81,6 +81,10 @@ def _detect(view: View) -> Verdict:
                       f"{count(outputs, 'output')})")
     least = min(narrow, key=lambda one: one.units)
     if outputs == layers[0].inputs and not learned_little(view.outcome):
+        if view.outcome.skill is not None and view.outcome.skill < FAIR_SKILL:
+            return Unknown(f"{called(least.name)} has only {count(least.units, 'unit')}, which may "
+                           "be the purpose: the network has as many outputs as inputs, like an "
+                           "autoencoder", ("a run with twice the units",))
         return Absent("the network learns and has as many outputs as inputs, like an autoencoder, "
                       "which is narrow on purpose")
     found = shortfall(view)
