@@ -132,6 +132,7 @@ def _between_walls(view: View, optimizer: Optimizer) -> Present | None:
         return None
     return Present(
         strength=0.75, since_step=0, location=optimizer.location, of_value=True,
+        hides_outcome=True,  # a loss that still falls is far from what the data hold
         title=f"the momentum of {number(optimizer.momentum or 0.0)} is too low: the steps go to "
         f"and fro (agreement of successive gradients {number(late)}; pure noise: 0), while the "
         "loss falls slowly",
@@ -144,6 +145,13 @@ def _between_walls(view: View, optimizer: Optimizer) -> Present | None:
             behind.evidence, loss_evidence(view, behind),
         ),
         remedies=(Remedy("add momentum", Safety.CHANGES_EXPERIMENT, _add(optimizer)),),
+        one_of=("too-few-steps",),
+        separated_by=Experiment(
+            "run once with a momentum of 0.9, and once for eight times as many steps: if momentum "
+            "lowers the training loss as far, the cause is momentum-too-low", (
+                Arm(_add(optimizer), ("momentum-too-low",)),
+                arms.longer(8.0, "too-few-steps"),
+            )),
     )
 
 

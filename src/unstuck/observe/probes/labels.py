@@ -47,7 +47,7 @@ class LabelProbe(Probe):
         Those of two classes may be shares, of which the likelier class counts.
         """
         if not is_plain(target) or not observable(target) or not target.ndim or (
-            target.numel() != len(target)
+            target.numel() != len(target) or target.requires_grad
         ):
             return
         target = target.detach().flatten()
