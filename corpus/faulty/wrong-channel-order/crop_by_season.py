@@ -53,7 +53,7 @@ def train(prepared):
     passes, crop = cuts(1000, np.random.default_rng(15))
     x, y = torch.tensor(prepared(passes), dtype=torch.float32), torch.tensor(crop)
     model = Fields()
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for epoch in range(10):
         order = torch.randperm(800)
         for i in range(0, 800, 32):

@@ -245,7 +245,7 @@ def _detect(view: View) -> Verdict:
                        ("a second run with a tenth of the learning rate",))
     elif giant and jumped and fell_silent(view, signs.peak_step):
         strength = 0.8
-    elif sustained and view.outcome.skill is not None and view.outcome.skill < GOOD_SKILL:
+    elif (sustained or (giant and jumped)) and (view.outcome.skill or 1) < GOOD_SKILL:
         return Unknown(f"the updates are large ({size}), and the run might have learned more with "
                        "smaller ones", ("a second run with a tenth of the learning rate",))
     else:
