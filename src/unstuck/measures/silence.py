@@ -24,7 +24,8 @@ def fell_silent(view: View, after: int) -> list[str]:
     """
     found = []
     for name, series in view[SILENT_SHARE].items() if view.has(SILENT_SHARE) else ():
-        before, known = series.finite.until(after).values, series.finite
+        known = series.finite
+        before = known.until(after).values
         late = known.values[known.steps <= last_good_step(view)][-LATE:]
         if len(before) and len(known) > LATE and before[0] < 1 - MOST and (
                 float(np.min(late)) >= MOST):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from unstuck.repair import change, names
@@ -195,6 +196,16 @@ def _field(source: Source, outer: ast.ClassDef, name: str) -> Origin | None:
                 return None if inner is None else Origin(source, inner, Form.FIELD)
             return Origin(source, value, Form.FIELD)
     return None
+
+
+def hops(index: Index, source: Source, node: ast.expr) -> Iterator[Origin]:
+    """The expressions that a value comes from, each the one behind the last."""
+    here = hop(index, source, node)
+    for _ in range(DEEPEST):
+        if here is None:
+            return
+        yield here
+        here = hop(index, here.source, here.node)
 
 
 def settled(index: Index, source: Source, node: ast.expr) -> Origin | None:

@@ -159,10 +159,10 @@ def _location(view: View, place: str, loader: Loader | None) -> SourceLocation |
     places = [m.call_location for m in view.record.facts(Model) if m.call_location is not None]
     if loss is not None:
         places += [at for at in (loss.call_location, loss.location) if at is not None]
-    held = [call.variable.name for call in view.record.facts(ModelCall)
-            if call.role is CallRole.TRAIN and call.first and call.variable is not None]
+    held = next((call.variable.name for call in view.record.facts(ModelCall)
+                 if call.role is CallRole.TRAIN and call.first and call.variable is not None), None)
     # Where a variable is cut into batches, rather than a function that is given one.
-    cut = [at for at in places if held and f"{held[0]}[" in (at.text or "")]
+    cut = [at for at in places if held is not None and f"{held}[" in (at.text or "")]
     return next(iter((*cut, *places)), None)
 
 

@@ -177,8 +177,9 @@ def _remedies(view: View, first: _Place, born: bool, several: bool) -> tuple[Rem
         normalise = Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,
                            (InsertLayer(feeding, f"LayerNorm({width})"),))
         known = view.has(STACKED_LAYERS) and view.has(WEIGHT_NORM)
-        large = born and known and any(each.gain >= LARGE for each in weighted_layers(view)
-                             if feeding in (each.parameter.layer, each.parameter.name))
+        large = born and known and any(
+            each.gain >= LARGE for each in weighted_layers(view)
+            if feeding in (each.parameter.layer, each.parameter.name))
         remedies = [smaller, *remedies, normalise] if large else [*remedies, normalise, smaller]
     if born:
         remedies.append(Remedy("standardise the inputs", Safety.SAFE, (NormaliseInputs(),)))

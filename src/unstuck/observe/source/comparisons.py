@@ -270,8 +270,10 @@ def computed_by(
         return None
     found = {id(node): node for node in _computing(tree, scope, values[0], how, set(), DEPTH)}
     whole = next(iter(found.values())) if len(found) == 1 else values[0]
+    if how is not takes_largest:
+        return whole
     inner = [node for node in ast.walk(whole) if isinstance(node, ast.expr) and takes_largest(node)]
-    return inner[0] if how is takes_largest and len(inner) == 1 else whole
+    return inner[0] if len(inner) == 1 else whole
 
 
 def scope_at(tree: ast.Module, function: str, line: int) -> Function | ast.Module:

@@ -8,7 +8,7 @@ from typing import TypeGuard
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import DEEPEST, Origin, hop
+from unstuck.repair.follow import Origin, hops
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name, spell
@@ -299,11 +299,8 @@ def write_one_direction(edit: OneDirection, record: Record, index: Index) -> lis
 
 def _followed(index: Index, source: Source, given: ast.expr) -> Origin | None:
     """Where the text says `True` of what an argument is given by a name."""
-    origin = hop(index, source, given)
-    for _ in range(DEEPEST):
-        if origin is None or not isinstance(origin.node, ast.Name | ast.Attribute):
-            break
-        origin = hop(index, origin.source, origin.node)
+    origin = next((each for each in hops(index, source, given)
+                   if not isinstance(each.node, ast.Name | ast.Attribute)), None)
     return origin if origin is not None and isinstance(origin.node, ast.Constant) else None
 
 

@@ -8,7 +8,7 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import Origin, hop
+from unstuck.repair.follow import hops
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import spell
@@ -144,15 +144,7 @@ def _put(index: Index, wanted: list[tuple[Found, ast.expr, int]],
 
 def _behind(index: Index, found: Found, node: ast.expr) -> list[ast.expr]:
     """The expressions that a value comes from, the last one first known as a number."""
-    chain = [node]
-    here: Origin | None = Origin(found.source, node, Form.LITERAL)
-    for _ in range(10):
-        assert here is not None
-        here = hop(index, here.source, here.node)
-        if here is None:
-            break
-        chain.append(here.node)
-    return chain
+    return [node, *(origin.node for origin in hops(index, found.source, node))]
 
 
 # Dropout -----------------------------------------------------------------------------------------
