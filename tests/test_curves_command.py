@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from unstuck.cli import app
-from unstuck.judge.advice import advice
+from unstuck.judge.advice import CHECK, advice, next_steps
+from unstuck.judge.catalogue import causes
 from unstuck.report.schema import json_schema, runs_schema
-from unstuck.schema.findings import OutcomeKind
+from unstuck.schema.findings import Outcome, OutcomeKind
 
 LOGS = Path(__file__).parent / "data" / "logs"
 FALLING = "epoch,loss,val_loss\n" + "".join(
@@ -156,3 +157,14 @@ def test_every_outcome_has_advice() -> None:
             found = advice(kind, held)
             assert found.meaning.endswith(".")
             assert found.steps
+            for treated in (each for step in found.steps for each in step.treats):
+                assert treated in {cause.slug for cause in causes()}
+
+
+def test_what_was_ruled_out_is_not_advised() -> None:
+    outcome = Outcome(OutcomeKind.PLATEAU, 0.9, "it stopped")
+    for absent, lower in ((("noise-floor",), True),
+                          (("noise-floor", "learning-rate-too-high"), False)):
+        steps = next_steps(outcome, (), held_out=True, watched=True, absent=absent)
+        assert any("the learning rate to a tenth" in step.text for step in steps) is lower
+        assert any(step.command == CHECK for step in steps)

@@ -26,6 +26,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.facts.run import EndKind, Log
 from unstuck.schema.findings import (
     SURE,
+    Absent,
     Diagnosis,
     Finding,
     Outcome,
@@ -122,7 +123,8 @@ def _diagnosed(
         remarks=tuple(dict.fromkeys(remarks)),
         ignored=ignored,
         next_steps=next_steps(outcome, findings, held_out=record.measured(HELD_OUT_LOSS),
-                              watched=record.fact(Log) is None, crash=advice_on(record.end)),
+                              watched=record.fact(Log) is None, crash=advice_on(record.end),
+                              absent=[c.slug for c, v in verdicts if isinstance(v, Absent)]),
     )
 
 

@@ -176,7 +176,7 @@ def _draw_advice(canvas: Canvas, reading: Reading) -> None:
     _prose(canvas, "meaning: ", ("If this is right: " if outcome.confidence < 0.5 else "")
            + found.meaning)
     for place, step in enumerate(found.steps, 1):
-        _prose(canvas, "next: " if place == 1 else "      ", f"{place}. {step}")
+        _prose(canvas, "next: " if place == 1 else "      ", f"{place}. {step.text}")
 
 
 # Several runs ------------------------------------------------------------------------------------
