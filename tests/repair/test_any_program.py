@@ -42,6 +42,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
                 edits.BatchSize(7), edits.ResizeLayer(2.0), edits.Dropout(0.25),
                 edits.NormaliseInputs(), edits.NormaliseTargets(), edits.ReplaceMissing(),
                 edits.ClampInputs(-1.0, 1.0), edits.DropLast(None), edits.ShuffleFirst(),
+                edits.SplitInOrder(None), edits.DropCopies(None),
                 edits.PrepareAlike((), ()),
                 edits.InitialiseLayer("", "kaiming_normal_"))
     for kind in ("ReLU", "Sigmoid", "Tanh"):

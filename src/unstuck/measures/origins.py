@@ -139,14 +139,20 @@ def called_apart(view: View) -> SourceLocation | None:
 
 def data_sets(view: View) -> tuple[SourceLocation, SourceLocation] | None:
     """Where the data set of training is made, and the held-out one; None if there are several."""
+    one, other = training_set(view), _data_set(view, held_out=True)
+    return (one, other) if one is not None and other is not None and one != other else None
+
+
+def training_set(view: View) -> SourceLocation | None:
+    """Where the data set of training's loaders is made; None if there are several."""
+    return _data_set(view, held_out=False)
+
+
+def _data_set(view: View, held_out: bool) -> SourceLocation | None:
     made = {each.name: each.made for each in view.record.facts(Loader)}
-    trained, held_out = (
-        {made.get(each.loader) for each in view.record.facts(Feeding)
-         if (each.role is CallRole.HELD_OUT) is other} for other in (False, True))
-    if len(trained) != 1 or len(held_out) != 1 or trained == held_out:
-        return None
-    one, other = trained.pop(), held_out.pop()
-    return (one, other) if one is not None and other is not None else None
+    found = {made.get(each.loader) for each in view.record.facts(Feeding)
+             if (each.role is CallRole.HELD_OUT) is held_out}
+    return found.pop() if len(found) == 1 else None
 
 
 def split(view: View) -> SourceLocation | None:

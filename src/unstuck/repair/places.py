@@ -23,7 +23,7 @@ from unstuck.schema.facts.optimizers import Optimizer
 
 
 def spell(index: Index, source: Source, name: str) -> tuple[str, tuple[Need, ...]]:
-    """How to write a dotted name of torch in a source, and the import that it takes."""
+    """How to write a dotted name of torch or NumPy in a source, and the import that it takes."""
     known = index.spelled(source, name)
     if known is not None:
         return known, ()
@@ -36,6 +36,8 @@ def spell(index: Index, source: Source, name: str) -> tuple[str, tuple[Need, ...
     if name.startswith("torch.nn.functional."):
         head, statement = "F", "import torch.nn.functional as F"
         rest = name.removeprefix("torch.nn.functional")
+    elif module == "numpy":
+        head, statement, rest = "np", "import numpy as np", f".{last}"
     else:
         rest = name.removeprefix("torch.nn" if head == "nn" else "torch")
     return head + rest, (Need(source.name, head, statement),)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import final, train_loss_at_the_end
+from unstuck.measures.origins import training_set
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import DropCopies, Remedy, Safety
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.drawing import ROW_COPIES, ROW_UNEVENNESS
@@ -138,9 +139,7 @@ def _present(view: View, share: float, near: float, purpose: str) -> Present:
         ),
         remedies=(
             Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,
-                   advice="Keep each sample only once, before the data are split.",
-                   code_text="x, first = np.unique(x, axis=0, return_index=True); y = y[first]  "
-                   "# before the split"),
+                   (DropCopies(training_set(view)),)),
         ),
     )
 

@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import DropCopies, Remedy, Safety, SplitInOrder
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
@@ -94,6 +94,11 @@ def _detect(view: View) -> Verdict:
     near = final(view, NEAR_COPIES)
     if near is None or not near < view.limit(CHANCE):
         return Absent("equal and nearly equal samples are common in these data")
+    once = Remedy("drop copies before the split", Safety.SAFE,
+                  (DropCopies(split(view), split=True),))
+    apart = Remedy("split the data so that no sample is on both sides", Safety.ADVICE,
+                   advice="Drop duplicates first, then split, and only then augment or oversample "
+                   "the training part.")
     return Present(
         strength=0.9 if share >= 2 * view.limit(OVERLAP) else 0.7,
         title=f"{number(round(copies))} of {judged} are also in the training set "
@@ -108,13 +113,8 @@ def _detect(view: View) -> Verdict:
                      f"in every element, and not by chance ({percent(near)} of the training "
                      "samples have a near copy)"),
         ),
-        remedies=(
-            Remedy("split the data so that no sample is on both sides", Safety.ADVICE,
-                   advice="Drop duplicates first, then split, and only then augment or oversample "
-                   "the training part.",
-                   code_text="x, first = np.unique(x, axis=0, return_index=True); y = y[first]  "
-                   "# before the split"),
-        ),
+        # Samples that were split at random are on both sides because they were there twice before.
+        remedies=(once, apart) if split(view) else (apart, once),
     )
 
 
@@ -167,6 +167,7 @@ def _windows(view: View, kept: Kept) -> Present | None:
                      "training samples, as windows of one series do that overlap"),
         ),
         remedies=(
+            Remedy("split by time", Safety.SAFE, (SplitInOrder(split(view)),)),
             Remedy("split the series before it is cut into windows", Safety.ADVICE,
                    advice="Split by time or by recording, and only then cut each part into "
                    "windows. Windows on both sides of the split must not overlap."),

@@ -228,15 +228,15 @@ def _inputs_in_data(edit: NormaliseInputs, record: Record, index: Index) -> list
 
 def _standardised(index: Index, train: Variable, held: list[Variable],
                   axis: str) -> tuple[Splice, ...]:
-    source, made = _made(index, train)
+    source, made = where_made(index, train)
     mean, deviation = (free_name(index, source, name) for name in ("mean", "std"))
     lines = [f"{mean}, {deviation} = {train.name}.mean({axis}), {train.name}.std({axis}) + 1e-8",
              f"{train.name} = ({train.name} - {mean}) / {deviation}"]
     splices: list[Splice] = []
     for each in dict.fromkeys(held):
-        where, later = _made(index, each)
+        where, later = where_made(index, each)
         line = f"{each.name} = ({each.name} - {mean}) / {deviation}"
-        if where is not source or _scope(where, later) is not _scope(source, made):
+        if where is not source or scope_below(where, later) is not scope_below(source, made):
             raise Refused(Reason.UNKNOWN_FORM, f"{each.name} is made in another function than "
                           f"{train.name}.")
         if isinstance(later, Function) or where.span(later)[0] <= source.span(made)[0]:
@@ -244,16 +244,21 @@ def _standardised(index: Index, train: Variable, held: list[Variable],
         else:
             splices += change.after(where, later, line)
     code = "\n".join(lines)
+    return (*below(source, made, code), *splices)
+
+
+def below(source: Source, made: ast.stmt, code: str) -> tuple[Splice, ...]:
+    """Lines behind what makes a variable; at the start of the function that it is passed to."""
     if isinstance(made, Function):
-        return (*change.first_of_body(source, made, code), *splices)
-    return (*change.after(source, made, code), *splices)
+        return change.first_of_body(source, made, code)
+    return change.after(source, made, code)
 
 
-def _scope(source: Source, made: ast.stmt) -> ast.AST | None:
+def scope_below(source: Source, made: ast.stmt) -> ast.AST | None:
     return made if isinstance(made, Function) else source.function(made)
 
 
-def _made(index: Index, variable: Variable) -> tuple[Source, ast.stmt]:
+def where_made(index: Index, variable: Variable) -> tuple[Source, ast.stmt]:
     """The last statement that assigns a variable, or the function whose parameter it is."""
     source = index.sources.get(variable.file)
     if source is None:

@@ -66,6 +66,34 @@ class ShuffleFirst(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SplitInOrder(Edit):
+    """Split the samples in the order that they have. `at` splits them at random, or draws that."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "split the samples in their order, not at random"
+
+    def code(self) -> str:
+        return "train_test_split(x, y, shuffle=False)"
+
+
+@dataclass(frozen=True, slots=True)
+class DropCopies(Edit):
+    """Keep the first of equal samples. `at` splits them, else makes the data set of training."""
+
+    at: SourceLocation | None
+    split: bool = False  # before they are split
+
+    def words(self) -> str:
+        return "keep each sample only once" + (", before they are split" if self.split else "")
+
+    def code(self) -> str:
+        return ("first = np.sort(np.unique(x, axis=0, return_index=True)[1])\n"
+                "x, y = x[first], y[first]")
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSize(Edit):
     """Another number of samples per step."""
 

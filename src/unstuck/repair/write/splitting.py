@@ -1,0 +1,116 @@
+"""Training and held-out samples: copies dropped before they are split, a split without chance."""
+
+from __future__ import annotations
+
+import ast
+
+from unstuck.record.reader import Record
+from unstuck.repair import change, names
+from unstuck.repair.cannot import Reason, Refused
+from unstuck.repair.follow import hop
+from unstuck.repair.index import Found, Index
+from unstuck.repair.patch import Form, Need, Patch
+from unstuck.repair.places import free_name, spell
+from unstuck.repair.text import Source, Splice
+from unstuck.repair.write.scaling import below, scope_below, where_made
+from unstuck.schema.edits import DropCopies, SplitInOrder
+from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
+
+_ORDERS = {"randperm": "torch.arange", "permutation": "numpy.arange"}
+
+
+def write_drop_copies(edit: DropCopies, record: Record, index: Index) -> list[Patch]:
+    """In front of the split; else of the training's data set, or below where its rows are made."""
+    found = None if edit.at is None else index.at(edit.at, "what holds the samples")
+    if edit.split and found is None:
+        found = _split(index)
+    held = None if found is None else _arrays(index, found)
+    if held is not None:
+        place, arrays = held
+        lines, needs = _once(index, place.source, arrays)
+        return [Patch(edit, change.before(place.source, place.statement, lines), Form.DATA, needs)]
+    if edit.split:
+        raise Refused(Reason.UNKNOWN_FORM, "What is split is not made of variables.")
+    trained, targets = (
+        list(dict.fromkeys(call.variable for call in calls
+                           if call.role is CallRole.TRAIN and call.variable is not None))
+        for calls in (record.facts(ModelCall), record.facts(LossCall)))
+    if len(trained) != 1 or len(targets) != 1 or trained[0].rows != targets[0].rows:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know which variables hold the samples and "
+                      "their targets.")
+    (source, made), (other, later) = (
+        where_made(index, variable) for variable in (trained[0], targets[0]))
+    if other is not source or scope_below(other, later) is not scope_below(source, made):
+        raise Refused(Reason.UNKNOWN_FORM, "The samples are made in another function than their "
+                      "targets.")
+    last = max(made, later, key=source.span)
+    lines, needs = _once(index, source, [trained[0].name, targets[0].name])
+    return [Patch(edit, below(source, last, lines), Form.DATA, needs)]
+
+
+def _split(index: Index) -> Found:
+    """The only call that splits samples at random."""
+    calls = [each for name in ("train_test_split", "random_split") for each in index.calls(name)]
+    if len(calls) != 1:
+        raise Refused(Reason.NO_PLACE, "unstuck does not know where the samples are split.")
+    return Found(*calls[0])
+
+
+def _arrays(index: Index, found: Found) -> tuple[Found, list[str]] | None:
+    """Where arrays are split or made a data set of, and their names, that of the inputs first."""
+    node: ast.AST | None = found.expression
+    source = found.source
+    for _ in range(3):
+        called = names.called(node) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and called in ("train_test_split", "TensorDataset"):
+            arrays = [names.dotted(each) or "" for each in node.args]
+            return (Found(source, node), arrays) if all(arrays) and len(arrays) > 1 else None
+        origin = hop(index, source, node.args[0] if isinstance(node, ast.Call) and called in (
+            "random_split", "Subset") and node.args else node) if isinstance(
+                node, ast.expr) else None
+        if origin is None:
+            return None
+        source, node = origin.source, origin.node
+    return None
+
+
+def _once(index: Index, source: Source, arrays: list[str]) -> tuple[str, tuple[Need, ...]]:
+    """Lines that keep the first of equal samples, in their order."""
+    first = free_name(index, source, "first")
+    unique, needs = spell(index, source, "numpy.unique")
+    package = unique.removesuffix("unique")
+    ordered = f"{package}sort" if package else "sorted"
+    return (f"{first} = {ordered}({unique}({arrays[0]}, axis=0, return_index=True)[1])\n"
+            f"{', '.join(arrays)} = {', '.join(f'{each}[{first}]' for each in arrays)}"), needs
+
+
+def write_split_in_order(edit: SplitInOrder, record: Record, index: Index) -> list[Patch]:
+    """Without what draws the split: the first samples on one side and the last on the other."""
+    found = _split(index) if edit.at is None else index.at(edit.at, "what splits the samples")
+    source, call = found.source, found.call
+    needs: tuple[Need, ...] = ()
+    splices: tuple[Splice, ...]
+    match names.called(call), call.args:
+        case "train_test_split", _ if change.argument(call, "stratify") is None:
+            splices = (*change.drop_argument(source, call, "random_state"),
+                       *change.set_argument(source, call, "shuffle", "False"))
+        case "randperm" | "permutation" as called, [length, *_]:
+            plain, needs = spell(index, source, _ORDERS[called])
+            splices = change.replace(source, call, f"{plain}({source.code(length)})")
+        case "random_split", [data, ast.List() | ast.Tuple() as lengths, *_] if not any(
+                isinstance(each, ast.Constant) and isinstance(each.value, float)
+                for each in lengths.elts):
+            subset, needs = spell(index, source, "torch.utils.data.Subset")
+            arange, more = spell(index, source, "torch.arange")
+            needs += more
+            text = source.code(data)
+            splices = change.replace(
+                source, call, f"[{subset}({text}, rows.tolist()) for rows in "
+                f"{arange}(len({text})).split({source.code(lengths)})]")
+        case _:
+            raise Refused(Reason.UNKNOWN_FORM, "The samples are split in another way than by a "
+                          "random order of all.")
+    return [Patch(edit, splices, Form.DATA, needs)]
+
+
+WRITERS = {DropCopies: write_drop_copies, SplitInOrder: write_split_in_order}
