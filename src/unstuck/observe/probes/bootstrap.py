@@ -20,6 +20,7 @@ from unstuck.observe.source.vectors import (
     is_read,
     made_at,
     marks_ends,
+    returned_at,
     vectors,
 )
 from unstuck.observe.tensors import is_plain, mark, observable, readable, tensors_in
@@ -208,12 +209,16 @@ class BootstrapProbe(Probe):
     def _write_ends(
         self, step: int, relation: Relation, held: list[Vector], site: Site | None
     ) -> None:
-        made = made_at(relation.target, self._sites.keeps_text) if relation.target.name else None
+        text, place = self._sites.keeps_text, self._sites.location(site)
+        if relation.target.name:
+            made = made_at(relation.target, text)
+        else:
+            made = returned_at(place, text) if place is not None else None
         self._masks = self._masks or bool((relation.bare & ~relation.holds).any())
         named = _named_ends(held)
         ends, inverse, marked = _ends(held, named, not self._masks)
         self._writer.fact(BootstrappedTarget(
-            "targets", made or self._sites.location(site), round(relation.discount, 4),
+            "targets", made or place, round(relation.discount, 4),
             ends.name if ends is not None else None, inverse,
             _type(ends, relation.target.shape) if ends is not None else "",
             named[0][0].name if named and not any(share for _, _, share in named) else ""), step)
@@ -269,6 +274,9 @@ def find(
     values = [v.values for v in held if any(_comes_from(v.values, out) for out in outputs)]
     for out in outputs:
         values.append(out.amax(1))
+        # The value of the action that another network would take (van Hasselt et al. 2016).
+        values += [out.gather(1, other.argmax(1, keepdim=True))[:, 0] for other in outputs
+                   if other is not out and 1 < other.shape[1] == out.shape[1]]
     for value in values:
         size = value.abs().max()
         if not torch.isfinite(value).all() or not size or value.std() == 0:

@@ -305,9 +305,10 @@ def _tokens(
     """The sequences of tokens that the embeddings of a graph look up, with the target of each
     step, each sequence once.
 
-    Where what comes of the last step was cut off, it is left out.
+    Steps of which nothing comes, because it was cut off, are left out.
     """
     found: dict[tuple[int, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
+    cuts = [cut for node in nodes if (cut := _cut(node)) is not None]
     for node in nodes:
         tokens = graph.saved(node, "indices") if node.name() == "EmbeddingBackward0" else None
         if not is_plain(tokens) or tokens.ndim != 2 or tokens.numel() > ELEMENT_LIMIT or (
@@ -315,14 +316,29 @@ def _tokens(
             continue
         lacking = tokens.numel() - target.numel()
         wanted = target.reshape(tokens.shape) if not lacking else None
-        for axis in (1, 0):
-            if wanted is None and lacking == tokens.shape[1 - axis]:
-                none = target.new_full((lacking, 1) if axis else (1, lacking), ignored)
-                cut = target.reshape((lacking, -1) if axis else (-1, lacking))
-                wanted = torch.cat([cut, none], axis)
+        for axis, kept in [*((axis, kept) for shape, axis, kept in cuts if shape == tokens.shape),
+                           (1, range(tokens.shape[1] - 1)), (0, range(len(tokens) - 1))]:
+            others = tokens.shape[1 - axis]
+            if wanted is None and lacking and target.numel() == len(kept) * others:
+                wanted = tokens.new_full(tokens.shape, ignored)
+                wanted.narrow(axis, kept.start, len(kept)).copy_(
+                    target.reshape((others, -1) if axis else (-1, others)))
         if wanted is not None:
             found[tokens.data_ptr(), tokens.shape] = tokens, wanted
     return list(found.values())[:MOST_INPUTS]
+
+
+def _cut(node: Any) -> tuple[torch.Size, int, range] | None:
+    """Which steps a slice keeps of numbers for each step: of which shape, and along which axis."""
+    if node.name() != "SliceBackward0":
+        return None
+    sizes = graph.kept(node, "self_sym_sizes") or ()
+    axis = graph.signed(graph.kept(node, "dim"))
+    if len(sizes) != 3 or axis not in (0, 1, -2, -3):
+        return None
+    kept = range(int(sizes[axis]))[slice(*(
+        graph.signed(graph.kept(node, end)) for end in ("start", "end")))]
+    return torch.Size(sizes[:2]), axis % 3, kept
 
 
 def next_steps(

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from unstuck.observe.source.sites import Sites, expression_at, local_variables, syntax_tree
+from unstuck.observe.source.operations import last_name
+from unstuck.observe.source.sites import (
+    Sites,
+    call_at,
+    expression_at,
+    local_variables,
+    syntax_tree,
+)
 from unstuck.observe.tensors import observable
 from unstuck.schema.places import SourceLocation
 
@@ -156,26 +163,67 @@ def marks_ends(name: str) -> bool | None:
 
 def made_at(vector: Vector, keep_text: bool) -> SourceLocation | None:
     """The last expression that a variable is assigned in its function, None if there is none."""
-    code = vector.code
-    tree = syntax_tree(code.co_filename)
-    scope = next(_scopes(tree, code), tree) if tree is not None else None
+    file, scope = vector.code.co_filename, _scope(vector.code)
     found = [node for node in ast.walk(scope) if isinstance(node, ast.Assign)
              and any(isinstance(t, ast.Name) and t.id == vector.name for t in node.targets)
              ] if scope is not None else []
-    return expression_at(code.co_filename, found[-1].value, keep_text) if found else None
+    return expression_at(file, found[-1].value, keep_text) if found else None
+
+
+def returned_at(place: SourceLocation, keep_text: bool) -> SourceLocation | None:
+    """What a function of the program returns that a call is given as its second argument.
+
+    None if that is no call of such a function, or one that has several ends.
+    """
+    tree = syntax_tree(place.file)
+    call = call_at(place, ast.walk(tree)) if tree is not None else None
+    given = call.args[1] if call is not None and len(call.args) > 1 else None
+    function = _function(tree, given) if tree is not None and isinstance(given, ast.Call) else None
+    ends = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)
+            and node.value is not None] if function is not None else []
+    return expression_at(place.file, ends[0], keep_text) if len(ends) == 1 else None
 
 
 def is_read(vector: Vector) -> bool:
     """Whether its function uses a variable; True where the text does not tell.
 
-    A mark of a limit of time is none of an end, and rightly not read.
+    What is only handed on to a function of the program that does not use it is not used either. A
+    mark of a limit of time is none of an end, and rightly not read.
     """
     if words_of(vector.name) & _LIMITS:
         return True
-    code = vector.code
-    tree = syntax_tree(code.co_filename)
-    scope = next(_scopes(tree, code), tree) if tree is not None else None
-    return scope is None or any(map(_reads(vector.name), ast.walk(scope)))
+    tree, scope = syntax_tree(vector.code.co_filename), _scope(vector.code)
+    if tree is None or scope is None:
+        return True
+    reads = _reads(vector.name)
+    left = {id(given) for call in ast.walk(scope) if isinstance(call, ast.Call)
+            for given, function, name in _handed_on(tree, call)
+            if not any(map(_reads(name), ast.walk(function)))}
+    return any(reads(node) and id(node) not in left for node in ast.walk(scope))
+
+
+def _handed_on(
+    tree: ast.Module, call: ast.Call
+) -> Iterator[tuple[ast.expr, ast.FunctionDef | ast.AsyncFunctionDef, str]]:
+    """What a call of a function of the same file is given, and the name that it has there."""
+    function = _function(tree, call)
+    if function is None or any(isinstance(each, ast.Starred) for each in call.args):
+        return
+    names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+    if isinstance(call.func, ast.Attribute) and names[:1] == ["self"]:
+        names = names[1:]
+    yield from ((given, function, name) for given, name in zip(call.args, names, strict=False))
+    yield from ((each.value, function, each.arg) for each in call.keywords if each.arg in names)
+
+
+def _function(
+    tree: ast.Module, call: ast.Call
+) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The only function of the file with the name of the one that is called."""
+    name = last_name(call.func)
+    found = [node for node in ast.walk(tree) if isinstance(
+        node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name]
+    return found[0] if len(found) == 1 else None
 
 
 def _reads(name: str) -> Callable[[ast.AST], bool]:
@@ -190,6 +238,12 @@ def _reads(name: str) -> Callable[[ast.AST], bool]:
         return bool(field) and isinstance(node, ast.Constant) and node.value == field
 
     return reads
+
+
+def _scope(code: Any) -> ast.AST | None:
+    """The function that a code object is of, else its file; None if that cannot be read."""
+    tree = syntax_tree(code.co_filename)
+    return None if tree is None else next(_scopes(tree, code), tree)
 
 
 def _scopes(tree: ast.Module, code: Any) -> Iterator[ast.AST]:
