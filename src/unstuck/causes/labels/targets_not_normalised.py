@@ -24,7 +24,7 @@ from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import NormaliseTargets, Remedy, Safety, literal
 from unstuck.schema.facts.calls import StepKind
 from unstuck.schema.facts.losses import Loss
-from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.targets import (
     LOSS_INPUT_DEVIATION,
     LOSS_INPUT_MEAN,
@@ -32,7 +32,7 @@ from unstuck.schema.signals.targets import (
     TARGET_MEAN,
 )
 from unstuck.torch_api import REGRESSION
-from unstuck.words import joined, number
+from unstuck.words import joined, number, percent
 
 USUAL = Threshold(
     "usual-deviation", 3.0,
@@ -59,6 +59,12 @@ GAP = Threshold(
     "mean is still off by a quarter of a standard deviation at the end, it has not.",
     "the mean of a batch of 64 samples varies by an eighth of a standard deviation",
 )
+LATE = Threshold(
+    "late-on-scale", 0.2,
+    "If predictions are still off by more than the gap after a fifth of the run, and the loss "
+    "falls to its end, then what is left to learn lacks those steps.",
+    "a choice; with standardised targets predictions begin within the gap",
+)
 # Losses that compare values; of gaussian_nll_loss no prediction is measured.
 LAST = 3  # sampled steps at the end
 
@@ -72,6 +78,7 @@ class _Scale:
     first_mean: float
     first_deviation: float
     gap: float  # of the last predictions' mean to the targets', in standard deviations
+    until: float  # the share of the run that had passed before it first was below the limit
     predictions: Series
 
     @property
@@ -101,9 +108,11 @@ def _scale(view: View, loss: Loss) -> _Scale | None:
         return None
     targets = dict(zip(target.steps.tolist(), target.values.tolist(), strict=True))
     outputs = dict(zip(given.steps.tolist(), given.values.tolist(), strict=True))
-    gaps = [abs(outputs[s] - targets[s]) / deviation for s in steps[-LAST:].tolist()]
+    gaps = np.array([abs(outputs[s] - targets[s]) / deviation for s in steps.tolist()])
+    reached = np.flatnonzero(gaps < view.limit(GAP))
+    until = float(steps[reached[0] - 1]) / view.record.steps if len(reached) and reached[0] else 0.0
     return _Scale(mean, deviation, float(given.values[0]), float(width.values[0]),
-                  float(np.median(gaps)), given)
+                  float(np.median(gaps[-LAST:])), until, given)
 
 
 def _unseen(view: View) -> Verdict:
@@ -154,16 +163,19 @@ def _detect(view: View) -> Verdict:
 def _far(view: View, loss: Loss, scale: _Scale) -> Present:
     # A run that answers with the right mean has got over the scale: what it lacks is another's.
     strength = 0.45
+    late = view.outcome.kind is OutcomeKind.LEARNING and scale.until >= view.limit(LATE)
     if learned_little(view.outcome):
         lags = scale.gap >= view.limit(GAP)
         strength = 0.9 if lags else 0.6 if failed(view.outcome) else 0.45
+    elif late:
+        strength = 0.6
     return _present(
         view, loss, scale, strength,
         f"the targets are not normalised: they have a mean of {number(scale.mean)} and a standard "
         f"deviation of {number(scale.deviation)} (expected: 0 and 1), and the first predictions "
         f"are near {number(scale.first_mean)}",
         f"targets: {number(scale.mean)} ± {number(scale.deviation)}; first predictions: "
-        f"{number(scale.first_mean)} ± {number(scale.first_deviation)}")
+        f"{number(scale.first_mean)} ± {number(scale.first_deviation)}", late)
 
 
 def _tiny(view: View, loss: Loss, scale: _Scale) -> Present:
@@ -176,13 +188,17 @@ def _tiny(view: View, loss: Loss, scale: _Scale) -> Present:
 
 
 def _present(
-    view: View, loss: Loss, scale: _Scale, strength: float, title: str, label: str
+    view: View, loss: Loss, scale: _Scale, strength: float, title: str, label: str,
+    late: bool = False,
 ) -> Present:
     own = own_target_steps(view, loss.name)
     made = nearest(own, StepKind.CONVERTED) or nearest(own, *COMPUTED)
     steps, values = thinned(scale.predictions.steps, scale.predictions.values)
+    reached = (f"; within {number(view.limit(GAP))} of these they came only after "
+               f"{percent(scale.until)} of the run" if late else "")
     return Present(
         strength=strength,
+        hides_outcome=late,
         title=title,
         since_step=0,
         location=made or loss.call_location or loss.location,
@@ -191,7 +207,8 @@ def _present(
             Evidence(LOSS_INPUT_MEAN.name, loss.name, steps, values, scale.mean,
                      f"the mean of the predictions ends {number(scale.gap)} standard deviations "
                      f"away from that of the targets (it goes from {number(values[0])} to "
-                     f"{number(values[-1])}; the targets' mean is {number(scale.mean)})"),
+                     f"{number(values[-1])}; the targets' mean is {number(scale.mean)})"
+                     f"{reached}"),
             Evidence(TARGET_DEVIATION.name, loss.name, (0,), (scale.deviation,), 1.0,
                      f"the targets have a standard deviation of {number(scale.deviation)} "
                      "(expected: 1)"),
@@ -226,8 +243,9 @@ CAUSE = Cause(
         "the distance, measured in the unit of the targets.",
         detection="The mean and standard deviation of the targets are compared with those of the "
         "first predictions. A bias set to the mean, or an output that the model scales itself, "
-        "therefore counts as normalised. More than a note is reported only if the run failed, or "
-        "if it learned little and its predictions still miss the mean at the end.",
+        "therefore counts as normalised. More than a note is reported only if the run failed, if "
+        "it learned little and its predictions still miss the mean at the end, or if they did so "
+        "for a fifth of a run whose loss falls to its end.",
         limitations="Target columns of different scales are pooled. Only squared, absolute and "
         "Huber errors are judged, whether they come from PyTorch or are written by hand.",
         references=(
@@ -237,7 +255,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(TARGET_MEAN, TARGET_DEVIATION, LOSS_INPUT_MEAN, LOSS_INPUT_DEVIATION),
-    thresholds=(FAR, TINY, GAP, USUAL),
+    thresholds=(FAR, TINY, GAP, USUAL, LATE),
     shows=Effect.TARGETS_OFF_SCALE,
     effects=(
         Effect.BAD_START, Effect.GRADIENTS_TOO_LARGE,
