@@ -35,6 +35,7 @@ from unstuck.schema.signals.samples import (
     FEATURE_DISTANCE,
     FEATURE_SCALE,
     FEATURE_SHIFT,
+    OWN_SCALE,
     TOKEN_DISTANCE,
     UNKNOWN_CLASSES,
 )
@@ -89,6 +90,12 @@ STRANGE = Threshold(
     "enough: words that are numbered in another order are often about as frequent.",
     "five times what random splits of the same samples differ beyond the largest of nineteen",
 )
+OWN = Threshold(
+    "own-scale-share", 0.5,
+    "Half of the held-out features have a mean of 0 and a standard deviation of 1 so exactly that "
+    "they were scaled by their own statistics. The others may be marks, which nobody scales.",
+    "by chance, not one feature in 10,000 would be as exact",
+)
 GAP = Threshold(
     "held-out-over-train", 1.5,
     "If the held-out loss stays within this factor of the training loss, the difference does no "
@@ -135,6 +142,8 @@ def _detect(view: View) -> Verdict:
     stretched = found.wide >= view.limit(WIDTH) and found.features > 1 and (
         found.together >= view.limit(ALIKE)) and where.samples >= FEWEST
     if not (apart or stretched):
+        if view.has(OWN_SCALE) and view[OWN_SCALE].values[-1] >= view.limit(OWN):
+            return _scaled_apart(view, where)
         return Absent(
             "the held-out inputs are close enough to the training inputs (median shift: "
             f"{number(found.shift)} standard deviations; median scale: {times(found.scale)})")
@@ -182,7 +191,7 @@ def _tokens(view: View, where: Kept) -> Verdict:
     if not len(series):
         return Unknown("the distance of the tokens is not a number", (TOKEN_DISTANCE.name,))
     apart = float(series.values[-1])
-    if apart < view.limit(STRANGE if _nothing_carries_over(view) else TOKENS):
+    if apart < view.limit(STRANGE if _helps_little(view, 1.0) else TOKENS):
         return Absent("tokens are about as frequent in the held-out inputs as in the training "
                       f"inputs (distance: {number(apart)})")
     gap = _gap(view)
@@ -210,13 +219,35 @@ def _tokens(view: View, where: Kept) -> Verdict:
     )
 
 
-def _nothing_carries_over(view: View) -> bool:
-    """Whether the training loss fell far below a constant's, and the held-out loss never did."""
+def _scaled_apart(view: View, where: Kept) -> Present:
+    """Held-out inputs that were scaled by their own mean and deviation: what they differ in is
+    gone."""
+    share, step = float(view[OWN_SCALE].values[-1]), int(view[OWN_SCALE].steps[-1])
+    return Present(
+        strength=0.7 if _helps_little(view, 0.5) else 0.4,
+        title="the held-out inputs were scaled by their own mean and standard deviation, not by "
+        "those of the training inputs",
+        since_step=0,
+        location=_location(view, where),
+        label="these held-out inputs have a scale of their own",
+        evidence=(
+            Evidence(OWN_SCALE.name, "", (step,), (share,), view.limit(OWN),
+                     f"{percent(share)} of the features have a mean of 0 and a standard deviation "
+                     "of 1 over the held-out samples, exactly: whatever they differ in from the "
+                     "training samples was taken out"),
+            *_gap_evidence(view, _gap(view), step)),
+        remedies=(_preprocess(view),),
+    )
+
+
+def _helps_little(view: View, of_constant: float) -> bool:
+    """Whether the training loss fell below half of a constant's, and the held-out loss never below
+    a share of it."""
     if not (view.has(CONSTANT_LOSS) and view.has(HELD_OUT_LOSS)):
         return False
     constant, held = view[CONSTANT_LOSS].finite, view[HELD_OUT_LOSS].finite
     return bool(
-        len(constant) and len(held) and held.values.min() >= constant.values[-1]
+        len(constant) and len(held) and held.values.min() >= of_constant * constant.values[-1]
         and train_loss_at_the_end(view) < constant.values[-1] / 2)
 
 
@@ -287,6 +318,15 @@ def _alike(view: View) -> PrepareAlike:
         (built[0], built[1]) if len(built) > 1 else data_sets(view))
 
 
+def _preprocess(view: View) -> Remedy:
+    return Remedy(
+        "preprocess both sets alike", Safety.SAFE, (_alike(view),),
+        advice="apply the same preprocessing to both sets, with the mean and standard deviation of "
+        "the training set",
+        code_text="mean, std = x_train.mean(0), x_train.std(0)\n"
+        "x_train, x_val = (x_train - mean) / std, (x_val - mean) / std")
+
+
 def _present(view: View, found: _Difference, where: Kept) -> Present:
     gap = _gap(view)
     harmless = gap is not None and not gap >= view.limit(GAP)
@@ -314,11 +354,7 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
             *_gap_evidence(view, gap, step),
         ),
         remedies=(
-            Remedy("preprocess both sets alike", Safety.SAFE, (_alike(view),),
-                   advice="apply the same preprocessing to both sets, with the mean and standard "
-                   "deviation of the training set",
-                   code_text="mean, std = x_train.mean(0), x_train.std(0)\n"
-                   "x_train, x_val = (x_train - mean) / std, (x_val - mean) / std"),
+            _preprocess(view),
             Remedy("split the data again", Safety.ADVICE,
                    advice="If both sets are already preprocessed alike, draw the held-out samples "
                    "at random from the same data. If they come from another domain on purpose, "
@@ -347,7 +383,9 @@ CAUSE = Cause(
         "the model receives them. Half of the features must differ by far more than chance, and "
         "their mean or spread must be off by as much as a missing preprocessing step makes it. "
         "Tokens are compared by their frequencies. Held-out samples of classes that training "
-        "lacks are counted. "
+        "lacks are counted. Held-out inputs that have a mean of 0 and a standard deviation of 1, "
+        "exactly, were scaled by their own statistics; this is more than a note only if the "
+        "network learns what helps it little on them. "
         "Alternatively, nearly all features must be wider, or nearly all narrower. If the held-out "
         "loss is about as low as the training loss, the finding is only a note.",
         limitations="Preprocessing inside the model, such as a normalisation as its first layer, "
@@ -359,9 +397,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, TOKEN_DISTANCE, UNKNOWN_CLASSES,
-          ROWS_LEFT_OUT, CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS),
-    thresholds=(NEW, DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, TOKENS, STRANGE, GAP),
+    uses=(FEATURE_DISTANCE, FEATURE_SHIFT, FEATURE_SCALE, OWN_SCALE, TOKEN_DISTANCE,
+          UNKNOWN_CLASSES, ROWS_LEFT_OUT, CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS),
+    thresholds=(NEW, DISTANCE, SHIFT, SCALE, WIDTH, ALIKE, TOKENS, STRANGE, OWN, GAP),
     effects=(Effect.SAMPLES_FEW,),
     detect=_detect,
 )

@@ -15,6 +15,7 @@ from unstuck.schema.signals.samples import (
     FEATURE_DISTANCE,
     FEATURE_SCALE,
     FEATURE_SHIFT,
+    OWN_SCALE,
     TOKEN_DISTANCE,
     UNKNOWN_CLASSES,
 )
@@ -26,8 +27,10 @@ CHANCE = 1.95  # sqrt(-ln(0.001 / 2) / 2), Smirnov's limit for two samples at th
 SPLITS = 19  # at random, of which none may be further apart: the 5 % level
 SEED = 21  # of a generator of our own
 MOST_CLASSES = 100
+EXACT = 0.01  # of the standard error of a mean, that a mean of zero may be off
 CHANCE_OF_NONE = 1e-3  # that as many training samples lack a class that is so frequent elsewhere
-SIGNALS = (FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT, TOKEN_DISTANCE, UNKNOWN_CLASSES)
+SIGNALS = (
+    FEATURE_DISTANCE, FEATURE_SCALE, FEATURE_SHIFT, OWN_SCALE, TOKEN_DISTANCE, UNKNOWN_CLASSES)
 
 
 def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
@@ -67,6 +70,10 @@ def write_shift(contents: Contents, writer: RecordWriter, step: int) -> None:
     writer.sample(FEATURE_DISTANCE, step, far)
     writer.sample(FEATURE_SHIFT, step, shift)
     writer.sample(FEATURE_SCALE, step, scale)
+    # Of a standard deviation with n - 1 in its denominator, 1 is off by half of 1 / n.
+    own = (np.abs(wanted.mean(0)) * math.sqrt(len(wanted)) <= EXACT) & (
+        np.abs(wanted.std(0) - 1) * len(wanted) <= 1)
+    writer.row(OWN_SCALE, step, float(own.mean()))
 
 
 def _write_classes(

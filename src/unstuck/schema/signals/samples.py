@@ -92,6 +92,12 @@ FEATURE_SCALE = PlaceSignal(
     "both without the lowest and highest 1 % of the values",
     requires=runs.ROLES, place="feature",
 )
+OWN_SCALE = StepSignal(
+    "own-scale", "",
+    "share of the features whose mean over the held-out samples is 0 and whose standard deviation "
+    "is 1, far more exactly than samples scaled by the statistics of others would have it",
+    requires=runs.ROLES,
+)
 LEARNING_CURVE = PlaceSignal(
     "learning-curve", "",
     "skill of kernel ridge regression on the held-out samples (1 - its error / the error of the "
