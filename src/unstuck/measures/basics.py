@@ -221,9 +221,9 @@ def weight_updates(view: View) -> Updates:
                 continue
             if math.isfinite(change):
                 ratios[row, at[int(step)]] = float(change) / weight
-    moves = np.nansum(ratios, axis=0) > 0
-    if view.record.fact(Optimizer) is None and moves.any():
+    if view.record.fact(Optimizer) is None:
         # By hand, gradients may add up over passes between which no weight is moved.
+        moves = np.nansum(ratios, axis=0) > 0
         steps, ratios = steps[moves], ratios[:, moves]
     known = ~np.all(np.isnan(ratios), axis=1) if len(names) else np.zeros(0, dtype=bool)
     return Updates(tuple(n for n, k in zip(names, known, strict=True) if k), steps, ratios[known])
