@@ -53,6 +53,7 @@ FEW = Threshold(
 )
 BIG = 1_000  # samples: fewer may be all that there are
 MANY_PASSES = 20  # over the data: more of them is not what a run lacks that has few updates
+SEVERAL_PASSES = 3  # in which smaller batches would have made a run that shows a trend
 ONE = 1.5  # updates per epoch: all samples go into a single step
 ON_ITS_WAY = Threshold(
     "still-on-its-way", 0.2,
@@ -71,7 +72,9 @@ def _detect(view: View) -> Verdict:
         return Unknown("the batch size is not known", (BATCH_SIZE.name,))
     if not size >= view.limit(SMALL):
         return Absent(f"{count(round(size), 'sample')} are a small batch")
-    gathers = updates is not None and updates <= ONE and view.record.steps <= view.limit(FEW)
+    brief = view.record.steps <= view.limit(FEW)
+    hurried = _hurried(view, size, updates) and brief
+    gathers = (updates is not None and updates <= ONE and brief) or hurried
     if not found.whole >= view.limit(AGREE) and not gathers:
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
@@ -104,9 +107,9 @@ def _detect(view: View) -> Verdict:
                  f"{percent(found.fall)} as far as in the first)"),
     )
     skill = view.outcome.skill
-    short = view.outcome.kind is OutcomeKind.LEARNING and skill is not None and (
+    short = hurried or (view.outcome.kind is OutcomeKind.LEARNING and skill is not None and (
         skill < (GOOD_SKILL if beyond else FAIR_SKILL) and size >= BIG
-        and view.record.steps >= MANY_PASSES * updates and not learned_little(view.outcome))
+        and view.record.steps >= MANY_PASSES * updates and not learned_little(view.outcome)))
     condition = _accumulated_until(view)
     less = () if condition is None else (Remedy(
         "step more often", Safety.CHANGES_EXPERIMENT,
@@ -138,6 +141,12 @@ def _detect(view: View) -> Verdict:
                 arms.momentum(view, "momentum-too-low"),
             )),
     )
+
+
+def _hurried(view: View, size: float, updates: float | None) -> bool:
+    """Whether the run went over many samples several times, too short a run to see a trend in."""
+    return view.outcome.kind is OutcomeKind.TOO_SHORT and size >= BIG and updates is not None and (
+        SEVERAL_PASSES * updates <= view.record.steps and updates <= view.limit(FEW_UPDATES))
 
 
 def _asks_for_more_than_all(view: View) -> bool:
@@ -173,7 +182,8 @@ CAUSE = Cause(
         detection="Three things must come together. The gradients of successive steps agree to at "
         "least four fifths over the run, so the gradient noise scale is at most a quarter of the "
         "batch size, which is 32 or more; or the run makes only one update per epoch, and no more "
-        "than a hundred. An epoch has at most eight updates. The run has not learned enough, and "
+        "than a hundred, or goes several times over thousands of samples in so few updates that no "
+        "trend shows. An epoch has at most eight updates. The run has not learned enough, and "
         "its loss was still falling when it ended.",
         limitations="A higher learning rate or more epochs would also help such a run. Only a "
         "trial can show which is best, so this is at most the best suspect of a run that learned "
