@@ -247,7 +247,14 @@ class _Step:
         stay = 1 if convolution else len(axes) - 1
         if any(map(holds, axes[stay:])) or len(self.shape) != len(axes):
             return self._lost()
-        return (*axes[:stay], *map(free, self.shape[stay:]))
+        # Queries that no sample goes into are as many as they are, not as many as the keys.
+        same = [math.prod(size for size, _ in axis) == made
+                for axis, made in zip(axes[:stay], self.shape, strict=False)]
+        if any(holds(axis) and not fits for axis, fits in zip(axes, same, strict=False)):
+            return self._lost()
+        return (*(axis if fits else free(made)
+                  for axis, made, fits in zip(axes, self.shape, same, strict=False)),
+                *map(free, self.shape[stay:]))
 
     def _recurrent(self) -> State:
         axes, _ = self._first()
