@@ -31,6 +31,8 @@ class Tokens(nn.Module):
         self.gru = nn.GRU(C, C)
         self.convolution = nn.Conv1d(C, C, 3, padding=1, groups=2)
         self.encoder = nn.TransformerEncoderLayer(C, 2, 16, batch_first=True)
+        self.asked = nn.Parameter(torch.randn(1, 3, C))
+        self.look = nn.MultiheadAttention(C, 2, batch_first=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.way(self, self.enter(x)))
@@ -82,6 +84,8 @@ WHOLE = {
         B, T, C),
     "scaled dot product": lambda net, x: F.scaled_dot_product_attention(
         *[x.view(B, T, H, 2).transpose(1, 2)] * 3).transpose(1, 2).reshape(B, T, C),
+    "queries of its own": lambda net, x: x + net.look(
+        net.asked.expand(B, -1, -1), x, x, need_weights=False)[0].mean(1, keepdim=True),
     "last states": lambda net, x: net.lstm(x.transpose(0, 1))[1][0].transpose(0, 1).reshape(
         B, 1, C).expand(-1, T, -1),
     "steps first": lambda net, x: net.gru(x.transpose(0, 1))[0].transpose(0, 1),
