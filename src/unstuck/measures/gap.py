@@ -34,6 +34,8 @@ from unstuck.words import count, number
 FEWEST = 6  # held-out passes
 CLEARLY = 0.1  # of the held-out labels are found beyond chance,
 DEVIATIONS = 5.0  # and so many standard deviations of chance
+LEAST_QUARTER = 3  # held-out losses in a quarter of the run, to say that they rest
+RESTS = 0.02  # of all that they fell by
 NOISE = 0.01  # of a constant's loss, by which the mean of held-out losses may be off
 
 
@@ -164,3 +166,28 @@ def restraining(
 def elements(view: View) -> int:
     """The number of trainable weights."""
     return weights(p for p in view.record.parameters().values() if p.trainable)
+
+
+def held_out_turned(view: View) -> bool:
+    """Whether more steps would not help on held-out data: its loss was best long ago."""
+    if not view.has(HELD_OUT_LOSS):
+        return False
+    held = view[HELD_OUT_LOSS].finite
+    return len(held) >= 4 and int(np.argmin(held.values)) < 0.75 * (len(held) - 1)
+
+
+def held_out_rests(view: View) -> bool:
+    """Whether the last quarter of the held-out losses is no better than the one before.
+
+    By more than twice the standard error of the difference, or a fiftieth of what was won at all.
+    """
+    if not view.has(HELD_OUT_LOSS):
+        return False
+    held = view[HELD_OUT_LOSS].finite.values
+    quarter = len(held) // 4
+    if quarter < LEAST_QUARTER:
+        return False
+    before, after = held[-2 * quarter:-quarter], held[-quarter:]
+    won = float(before.mean() - after.mean())
+    error = point_noise(held[-2 * quarter:]) * math.sqrt(2 / quarter)
+    return won <= RESTS * (float(held[0]) - float(held.min())) and won <= 2 * error

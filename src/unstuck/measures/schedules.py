@@ -16,6 +16,7 @@ from unstuck.schema.findings import OutcomeKind
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import (
     HELD_OUT_LOSS,
+    LEARNING_RATE,
     SCHEDULER_CALLS,
     TRAIN_LOSS,
     WATCHED_BY_SCHEDULE,
@@ -204,3 +205,11 @@ def _rank_correlation(one: Floats, other: Floats) -> float:
     if any(np.ptp(each) == 0 for each in ranks):
         return 0.0
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def rate_left(view: View) -> float:
+    """The final learning rate over its peak, of the parameter group that kept most of it."""
+    if not view.has(LEARNING_RATE):
+        return 1.0
+    groups = [s.finite.values for s in view[LEARNING_RATE].values() if len(s.finite)]
+    return max((float(v[-1] / np.max(v)) for v in groups if np.max(v) > 0), default=1.0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from unstuck.curves.forecast import Abstained, Forecast, forecast, outlook
 from unstuck.curves.loss_curve import has_begun, reduce
-from unstuck.curves.statistics import point_noise, tidy
+from unstuck.curves.statistics import tidy
 from unstuck.measures import arms
 from unstuck.measures.basics import (
     UNSURE,
@@ -23,8 +23,9 @@ from unstuck.measures.basics import (
     rates,
     weight_updates,
 )
-from unstuck.measures.gap import only_by_heart
-from unstuck.measures.repeats import SHORT, at_the_same_place, short_on_purpose
+from unstuck.measures.gap import held_out_rests, held_out_turned, only_by_heart
+from unstuck.measures.repeats import SHORT, goes_on, short_on_purpose
+from unstuck.measures.schedules import rate_left
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -94,6 +95,18 @@ SLOW = Threshold(
     "may get as far in the same number of steps.",
     "CS231n: about 1e-3 is usual",
 )
+UPDATES = Threshold(
+    "updates-of-a-hurried-run", 100.0,
+    "So few updates are too few for nearly any network. If the held-out loss falls by "
+    "`fall-at-the-end` from the last evaluation but one to the last, more would have lowered it, "
+    "whatever the schedule of the learning rate had planned.",
+    "Adam moves a weight by the learning rate per step: by 0.1 in 100 steps of the usual 0.001",
+)
+FALLING = Threshold(
+    "fall-at-the-end", 0.2,
+    "A fall of the held-out loss that is none of its usual ups and downs.",
+    "a choice: twice the gain that is worth a longer run",
+)
 IN_VAIN = Threshold(
     "losses-in-vain", 3.0,
     "If only one of so many losses, or gradients, leads to a step, the rest of the data is read "
@@ -101,9 +114,6 @@ IN_VAIN = Threshold(
     "a choice: a step behind the loop over batches wastes all but the last one",
 )
 CUT = (EndKind.STOPPED, EndKind.INTERRUPTED, EndKind.KILLED)
-LEAST_QUARTER = 3  # held-out losses in a quarter of the run, to say that they rest
-RESTS = 0.02  # of all that they fell by
-FIRST = 3  # losses at either end of a training whose median is its level there
 FEWEST_IN_VAIN = 3  # steps at which that was seen
 MOSTLY = 0.8  # of the backward passes
 FACTORS = (2.0, 3.0, 5.0)
@@ -123,27 +133,29 @@ def _detect(view: View) -> Verdict:
         return _on_its_first_plateau(view)
     if outcome.kind is not OutcomeKind.LEARNING:
         return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
+    if view.record.steps < view.limit(UPDATES) and (hurried := _hurried(view)) is not None:
+        return hurried
     if outcome.confidence < UNSURE:
         return Unknown("the loss is too noisy to say whether it is still falling",
                        ("a longer run",))
-    left = _rate_left(view)
+    left = rate_left(view)
     if not left > view.limit(DECAYED):
         return Absent(f"the learning rate is down to {percent(left)} of its peak, so the run ended "
                       "with its schedule")
     if short_on_purpose(view.record):
         return Absent(SHORT)
-    if _goes_on(view):
+    if goes_on(view):
         return Absent("a later training of the program goes on from the weights of this one")
     loss = view[TRAIN_LOSS]
     found = outlook(loss)
     hardly = outcome.skill is not None and outcome.skill < view.limit(HARDLY)
     begun = hardly and has_begun(reduce(view.record, tidy(loss)))
     # Before anything is learned, the held-out loss moves at random.
-    if not hardly and _held_out_turned(view):
+    if not hardly and held_out_turned(view):
         return Absent("the held-out loss was best before the last quarter of the run")
     if only_by_heart(view):
         return Absent("the held-out loss was never below that of a constant prediction, and rises")
-    if not begun and _held_out_rests(view):
+    if not begun and held_out_rests(view):
         return Absent("the held-out loss has stopped falling: it was about the same in the last "
                       "two quarters of the run")
     if isinstance(found, Abstained):
@@ -170,9 +182,37 @@ def _on_its_first_plateau(view: View) -> Present:
             TRAIN_LOSS.name, "", points, losses, None,
             f"the loss went from {number(losses[0])} to {number(loss_ends_at(view))} in {steps}, "
             "and many networks leave such a plateau after hundreds of steps"),),
-        remedies=(Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in FACTORS[::-1]),
-                         code_text=f"# {literal(FACTORS[-1])} times as many epochs"),),
+        remedies=(_longer(FACTORS[::-1]),),
     )
+
+
+def _hurried(view: View) -> Present | None:
+    """A run of hardly any updates at whose end the held-out loss still fell."""
+    if not view.has(HELD_OUT_LOSS) or view.record.fact(Log) or short_on_purpose(view.record):
+        return None
+    held = view[HELD_OUT_LOSS].finite
+    before, last = (float(value) for value in held.values[[-2, -1]]) if len(held) > 1 else (0.0, 0.0)
+    fell = 1 - last / before if before > 0 else 0.0
+    if not fell >= view.limit(FALLING) or last > float(held.values.min()):
+        return None
+    steps = count(view.record.steps, "step")
+    return Present(
+        strength=0.6, of_value=True, hides_outcome=True,
+        title=f"training stopped after only {steps}, while the held-out loss was still falling, by "
+        f"{percent(fell)} from one evaluation to the next",
+        since_step=0,
+        location=backward_location(view),
+        label=f"{steps} in the whole run",
+        evidence=(drawn(HELD_OUT_LOSS, "", held, None,
+                        f"the held-out loss went from {number(before)} to {number(last)} at the "
+                        "last evaluation"),),
+        remedies=(_longer(FACTORS[::-1]),),
+    )
+
+
+def _longer(factors: Sequence[float]) -> Remedy:
+    return Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in factors),
+                  code_text=f"# {literal(factors[0])} times as many epochs")
 
 
 def _in_vain(view: View) -> Present | None:
@@ -239,50 +279,6 @@ def _spent(view: View) -> Present | None:
             advice="Build what the loop iterates inside the loop over epochs, or make a list of it "
             "once.", code_text="batches = list(batches)  # before the loop over epochs"),),
     )
-
-
-def _rate_left(view: View) -> float:
-    """The final learning rate over its peak, of the parameter group that kept most of it."""
-    if not view.has(LEARNING_RATE):
-        return 1.0
-    groups = [s.finite.values for s in view[LEARNING_RATE].values() if len(s.finite)]
-    return max((float(v[-1] / np.max(v)) for v in groups if np.max(v) > 0), default=1.0)
-
-
-def _goes_on(view: View) -> bool:
-    """Whether a later training with the same optimizer begins nearer to the end of this one than to
-    its start, as in rounds of federated learning."""
-    starts = [float(np.median(each.series(TRAIN_LOSS).values[:FIRST]))
-              for each in at_the_same_place(view.record)
-              if each.begun > view.record.begun and each.measured(TRAIN_LOSS)]
-    loss = view[TRAIN_LOSS].finite.values
-    between = (float(np.median(loss[:FIRST])) + float(np.median(loss[-FIRST:]))) / 2
-    return any(start < between for start in starts)
-
-
-def _held_out_turned(view: View) -> bool:
-    """Whether more steps would not help on held-out data: its loss was best long ago."""
-    if not view.has(HELD_OUT_LOSS):
-        return False
-    held = view[HELD_OUT_LOSS].finite
-    return len(held) >= 4 and int(np.argmin(held.values)) < 0.75 * (len(held) - 1)
-
-
-def _held_out_rests(view: View) -> bool:
-    """Whether the last quarter of the held-out losses is no better than the one before.
-
-    By more than twice the standard error of the difference, or a fiftieth of what was won at all.
-    """
-    if not view.has(HELD_OUT_LOSS):
-        return False
-    held = view[HELD_OUT_LOSS].finite.values
-    quarter = len(held) // 4
-    if quarter < LEAST_QUARTER:
-        return False
-    before, after = held[-2 * quarter:-quarter], held[-quarter:]
-    won = float(before.mean() - after.mean())
-    error = point_noise(held[-2 * quarter:]) * math.sqrt(2 / quarter)
-    return won <= RESTS * (float(held[0]) - float(held.min())) and won <= 2 * error
 
 
 def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> Verdict:
@@ -375,7 +371,9 @@ CAUSE = Cause(
         "network has already removed at least half of the loss of a constant prediction, this is "
         "only a note, because every run stops somewhere, unless the forecast takes off two "
         "fifths and a tenth of that loss is left. A run of fewer than 150 steps that gained "
-        "hardly anything may be on its first plateau, which is at most a suspicion.",
+        "hardly anything may be on its first plateau, which is at most a suspicion. A run of fewer "
+        "than 100 steps stopped too early if its held-out loss fell by a fifth at the last "
+        "evaluation.",
         limitations="A learning rate that is too low looks the same; if the updates are small, "
         "both are reported. The forecast does not foresee plateaus, sudden falls or a coming "
         "change of the learning rate, and with a noisy loss its interval is too wide to count. "
@@ -392,7 +390,8 @@ CAUSE = Cause(
         LEARNING_RATE, CONSTANT_LOSS, HELD_OUT_LOSS, UPDATE_NORM, WEIGHT_NORM, LEFT_OUT_LOSSES,
         CLEARED_BACKWARDS,
     ),
-    thresholds=(LARGE, SMALL, STEEP, HARDLY, EARLY, BARELY, DECAYED, SLOW, IN_VAIN),
+    thresholds=(
+        LARGE, SMALL, STEEP, HARDLY, EARLY, BARELY, UPDATES, FALLING, DECAYED, SLOW, IN_VAIN),
     shows=Effect.TOO_SLOW,
     needs_trend=True,
     without_trend=_in_vain,
