@@ -27,7 +27,7 @@ from unstuck.schema.edits import Dropout, OptimizerArgument, Remedy, Safety
 from unstuck.schema.facts.models import CalledDropout, LayerRole, Restored
 from unstuck.schema.facts.optimizers import Optimizer
 from unstuck.schema.findings import Absent, Unknown
-from unstuck.schema.signals.losses import HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
+from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import LABELS_BY_CHANCE, LABELS_FOUND
 from unstuck.words import count, number
 
@@ -191,3 +191,14 @@ def held_out_rests(view: View) -> bool:
     won = float(before.mean() - after.mean())
     error = point_noise(held[-2 * quarter:]) * math.sqrt(2 / quarter)
     return won <= RESTS * (float(held[0]) - float(held.min())) and won <= 2 * error
+
+
+def helps_little(view: View, of_constant: float) -> bool:
+    """Whether the training loss fell below half of a constant's, and the held-out loss never below
+    a share of it."""
+    if not (view.has(CONSTANT_LOSS) and view.has(HELD_OUT_LOSS)):
+        return False
+    constant, held = view[CONSTANT_LOSS].finite, view[HELD_OUT_LOSS].finite
+    return bool(
+        len(constant) and len(held) and held.values.min() >= of_constant * constant.values[-1]
+        and train_loss_at_the_end(view) < constant.values[-1] / 2)

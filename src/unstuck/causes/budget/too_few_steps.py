@@ -191,7 +191,7 @@ def _hurried(view: View) -> Present | None:
     if not view.has(HELD_OUT_LOSS) or view.record.fact(Log) or short_on_purpose(view.record):
         return None
     held = view[HELD_OUT_LOSS].finite
-    before, last = (float(value) for value in held.values[[-2, -1]]) if len(held) > 1 else (0.0, 0.0)
+    before, last = [0.0, 0.0, *held.values.tolist()][-2:]
     fell = 1 - last / before if before > 0 else 0.0
     if not fell >= view.limit(FALLING) or last > float(held.values.min()):
         return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import final, last, train_loss_at_the_end
+from unstuck.measures.gap import helps_little
 from unstuck.measures.origins import (
     COMPUTED,
     GIVEN,
@@ -191,7 +192,7 @@ def _tokens(view: View, where: Kept) -> Verdict:
     if not len(series):
         return Unknown("the distance of the tokens is not a number", (TOKEN_DISTANCE.name,))
     apart = float(series.values[-1])
-    if apart < view.limit(STRANGE if _helps_little(view, 1.0) else TOKENS):
+    if apart < view.limit(STRANGE if helps_little(view, 1.0) else TOKENS):
         return Absent("tokens are about as frequent in the held-out inputs as in the training "
                       f"inputs (distance: {number(apart)})")
     gap = _gap(view)
@@ -224,7 +225,7 @@ def _scaled_apart(view: View, where: Kept) -> Present:
     gone."""
     share, step = float(view[OWN_SCALE].values[-1]), int(view[OWN_SCALE].steps[-1])
     return Present(
-        strength=0.7 if _helps_little(view, 0.5) else 0.4,
+        strength=0.7 if helps_little(view, 0.5) else 0.4,
         title="the held-out inputs were scaled by their own mean and standard deviation, not by "
         "those of the training inputs",
         since_step=0,
@@ -238,17 +239,6 @@ def _scaled_apart(view: View, where: Kept) -> Present:
             *_gap_evidence(view, _gap(view), step)),
         remedies=(_preprocess(view),),
     )
-
-
-def _helps_little(view: View, of_constant: float) -> bool:
-    """Whether the training loss fell below half of a constant's, and the held-out loss never below
-    a share of it."""
-    if not (view.has(CONSTANT_LOSS) and view.has(HELD_OUT_LOSS)):
-        return False
-    constant, held = view[CONSTANT_LOSS].finite, view[HELD_OUT_LOSS].finite
-    return bool(
-        len(constant) and len(held) and held.values.min() >= of_constant * constant.values[-1]
-        and train_loss_at_the_end(view) < constant.values[-1] / 2)
 
 
 def _gap_evidence(view: View, gap: float | None, step: int) -> list[Evidence]:
