@@ -87,8 +87,9 @@ def _detect(view: View) -> Verdict:
         size, whole, location = fetch.batch_size, fetch.samples, fetch.location
     elif stored >= view.limit(STORED) and 0 < size <= view.limit(SLICE) and _hurts(view):
         if len(view.record.siblings) > 1:
-            return Unknown("the batch is a slice of a larger tensor, whose other samples may be "
-                           "for the other trainings of the program", ("a program that trains once",))
+            return Unknown(
+                "the batch is a slice of a larger tensor, whose other samples may be for the other "
+                "trainings of the program", ("a program that trains once",))
         whole = round(stored * size)
         location = next((m.call_location for m in view.record.facts(Model)), None)
     elif remade is not None and remade.location is not None:
@@ -154,10 +155,10 @@ CAUSE = Cause(
         "batch is a slice of a larger tensor, or each step seeds a random generator and picks "
         "samples by it. Training on all data at once is not reported.",
         limitations="Without a loader, a fixed slice is reported only if it has at most 128 "
-        "samples, the tensor that it is cut from holds at least four times as many, and the program "
-        "trains only once. A batch "
-        "that was picked by indices once, before the loop, is not detected. If a program memorises "
-        "one batch as a test and ends without looking at other data, the finding is only a note.",
+        "samples, the tensor that it is cut from holds at least four times as many, and the "
+        "program trains only once. A batch that was picked by indices once, before the loop, is "
+        "not detected. If a program memorises one batch as a test and ends without looking at "
+        "other data, the finding is only a note.",
         references=("PyTorch: torch.utils.data.DataLoader", "Karpathy 2019: overfit one batch"),
     ),
     needs=(SAME_BATCH,),
