@@ -34,6 +34,9 @@ def write_build_once(edit: BuildOnce, record: Record, index: Index) -> list[Patc
     held = names.dotted(statement.targets[0])
     loop = outermost(source, found.node)
     if loop is None and _is_method(source, source.function(found.node)):
+        again = _called_again(found, index)
+        if again:
+            return [Patch(edit, again, Form.STATEMENT)]
         return [Patch(edit, _in_another_method(found, statement, held), Form.STATEMENT)]
     if "." in held and loop is None:
         raise Refused(Reason.UNKNOWN_FORM, "The optimizer has no name of its own where it is "
@@ -112,6 +115,21 @@ def _is_method(source: Source, function: Function | None) -> bool:
             and isinstance(source.parents.get(function), ast.ClassDef)
             and not any(names.last_name(each) in ("staticmethod", "classmethod")
                         for each in function.decorator_list))
+
+
+def _called_again(found: Found, index: Index) -> tuple[Splice, ...]:
+    """Without the calls of a method that builds the optimizer, but that of the constructor; nothing
+    if the constructor does not call it."""
+    source, function = found.source, found.source.function(found.node)
+    assert function is not None
+    calls = [(where, where.statement(call), where.function(call))
+             for where, call in index.callers(source, function)]
+    again = [(where, each) for where, each, caller in calls
+             if caller is None or caller.name != "__init__" or where is not source
+             or source.class_of(caller) is not source.class_of(found.node)]
+    if len(again) == len(calls) or not all(isinstance(each, ast.Expr) for _, each in again):
+        return ()
+    return tuple(splice for where, each in again for splice in change.remove(where, each))
 
 
 def _in_another_method(found: Found, statement: ast.Assign, held: str) -> tuple[Splice, ...]:
