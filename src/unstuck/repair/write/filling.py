@@ -51,15 +51,19 @@ def _filling(index: Index, source: Source, node: ast.AST) -> Iterator[tuple[Spli
                 yield (*change.replace(source, strategy, '"median"'),
                        *change.drop_argument(source, node, "fill_value"))
         case ast.Assign(targets=[ast.Subscript(value=ast.Name() as array) as target],
-                        value=value) if _is_mask(target.slice) and _far(index, source, value) and (
-                not _TARGETS.search(array.id)):
+                        value=value) if _is_mask(target.slice, array.id) and _far(
+                            index, source, value) and not _TARGETS.search(array.id):
             yield _masked(index, source, node, array, value)
 
 
-def _is_mask(node: ast.expr) -> bool:
-    """Whether an index may be a mask of cells: no number, slice or bound that clips."""
+def _is_mask(node: ast.expr, array: str) -> bool:
+    """Whether an index may be a mask of cells: no number, slice or bound that clips the array."""
     if isinstance(node, ast.Compare):
-        return isinstance(node.ops[0], ast.Eq | ast.NotEq)
+        sizes = {id(each.value) for each in ast.walk(node)
+                 if isinstance(each, ast.Attribute) and each.attr == "shape"}
+        return isinstance(node.ops[0], ast.Eq | ast.NotEq) or not any(
+            isinstance(each, ast.Name) and each.id == array and id(each) not in sizes
+            for each in ast.walk(node))
     return isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.UnaryOp)
 
 
