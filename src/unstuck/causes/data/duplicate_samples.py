@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unstuck.curves.statistics import end_median
 from unstuck.measures.basics import final, train_loss_at_the_end
-from unstuck.measures.origins import training_set
+from unstuck.measures.origins import split, training_set
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
@@ -20,6 +20,7 @@ from unstuck.schema.signals.samples import (
     DUPLICATE_CLASS_SHARE,
     DUPLICATE_SHARE,
     DUPLICATE_UNEVENNESS,
+    HELD_OUT_OVERLAP,
     NEAR_COPIES,
 )
 from unstuck.torch_api import REGRESSION
@@ -125,6 +126,11 @@ def _present(view: View, share: float, near: float, purpose: str) -> Present:
     few = f"only {percent(near)}" if near else "none"
     chance = "" if near >= view.limit(CHANCE) else (
         f"; this is not chance, because {few} of the distinct samples are close to another")
+    remedies = [Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,
+                       (DropCopies(training_set(view)),))]
+    if (final(view, HELD_OUT_OVERLAP) or 0.0) >= view.limit(SHARE):  # of which some are held out
+        remedies.insert(0, Remedy("remove the copies before the split", Safety.CHANGES_EXPERIMENT,
+                                  (DropCopies(split(view), split=True),)))
     return Present(
         strength=0.4 if purpose else 0.8 if share >= 2 * view.limit(SHARE) else 0.7,
         title=f"{percent(share)} of the training samples are exact copies of other training "
@@ -137,10 +143,7 @@ def _present(view: View, share: float, near: float, purpose: str) -> Present:
                      f"{percent(share)} of the samples in one epoch equal another sample in every "
                      f"element{chance}"),
         ),
-        remedies=(
-            Remedy("remove the copies", Safety.CHANGES_EXPERIMENT,
-                   (DropCopies(training_set(view)),)),
-        ),
+        remedies=tuple(remedies),
     )
 
 
@@ -178,7 +181,7 @@ CAUSE = Cause(
     ),
     needs=(),
     uses=(DUPLICATE_SHARE, ROW_COPIES, ROW_UNEVENNESS, NEAR_COPIES, DUPLICATE_UNEVENNESS,
-          DUPLICATE_CLASS_SHARE, TRAIN_LOSS, HELD_OUT_LOSS),
+          DUPLICATE_CLASS_SHARE, HELD_OUT_OVERLAP, TRAIN_LOSS, HELD_OUT_LOSS),
     thresholds=(SHARE, CHANCE, UNEVEN, REPEATED, ONE_CLASS, MOSTLY, SHORT),
     effects=(Effect.SAMPLES_FEW, Effect.SAMPLES_SHARED),
     detect=_detect,
