@@ -34,6 +34,7 @@ from unstuck.words import count, number
 FEWEST = 6  # held-out passes
 CLEARLY = 0.1  # of the held-out labels are found beyond chance,
 DEVIATIONS = 5.0  # and so many standard deviations of chance
+CARRIED = 0.2  # of a constant's loss
 LEAST_QUARTER = 3  # held-out losses in a quarter of the run, to say that they rest
 RESTS = 0.02  # of all that they fell by
 NOISE = 0.01  # of a constant's loss, by which the mean of held-out losses may be off
@@ -75,6 +76,15 @@ def only_by_heart(view: View) -> bool:
         float(held.values.min()) > (1 - NOISE) * constant
         and end_median(held.values) > (1 + NOISE) * constant
         and train_loss_at_the_end(view) < (1 - 2 * NOISE) * constant)
+
+
+def carries_over(view: View) -> bool:
+    """Whether what was learned holds for held-out samples: a fifth of a constant's loss is gone."""
+    constant = constant_loss(view)
+    if constant is None or not constant > 0 or not view.has(HELD_OUT_LOSS):
+        return False
+    held = view[HELD_OUT_LOSS].finite.values
+    return len(held) > 0 and float(held.min()) <= (1 - CARRIED) * constant
 
 
 def not_kept(view: View) -> Absent | None:

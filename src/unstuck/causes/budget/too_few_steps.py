@@ -127,14 +127,14 @@ def _detect(view: View) -> Verdict:
     if end.kind in CUT and view.record.fact(Log) is None:
         return Unknown(f"the run was {end.kind.value} from outside, so nobody knows when it would "
                        "have ended", ("a run that ends by itself",))
+    if outcome.kind in (OutcomeKind.LEARNING, OutcomeKind.PLATEAU) and (hurried := _hurried(view)):
+        return hurried
     if outcome.kind is OutcomeKind.PLATEAU and view.record.steps < view.limit(EARLY) and (
             outcome.skill is not None and outcome.skill < view.limit(BARELY)
             and not short_on_purpose(view.record)):
         return _on_its_first_plateau(view)
     if outcome.kind is not OutcomeKind.LEARNING:
         return Absent(f"the outcome of the run is \"{outcome.kind}\", not \"learning\"")
-    if view.record.steps < view.limit(UPDATES) and (hurried := _hurried(view)) is not None:
-        return hurried
     if outcome.confidence < UNSURE:
         return Unknown("the loss is too noisy to say whether it is still falling",
                        ("a longer run",))
@@ -188,7 +188,8 @@ def _on_its_first_plateau(view: View) -> Present:
 
 def _hurried(view: View) -> Present | None:
     """A run of hardly any updates at whose end the held-out loss still fell."""
-    if not view.has(HELD_OUT_LOSS) or view.record.fact(Log) or short_on_purpose(view.record):
+    if not view.record.steps < view.limit(UPDATES) or not view.has(HELD_OUT_LOSS) or (
+            view.record.fact(Log) or short_on_purpose(view.record)):
         return None
     held = view[HELD_OUT_LOSS].finite
     before, last = [0.0, 0.0, *held.values.tolist()][-2:]

@@ -14,7 +14,7 @@ from unstuck.measures.basics import (
     succeeded,
     weights,
 )
-from unstuck.measures.gap import only_by_heart
+from unstuck.measures.gap import carries_over, only_by_heart
 from unstuck.measures.labels import above_chance, pairs_location
 from unstuck.measures.origins import apart
 from unstuck.measures.samples import labelled
@@ -142,6 +142,8 @@ def _detect(view: View) -> Verdict:
     for place in ("held-out", "new"):
         if not by_few and place in network and network[place].score >= view.limit(FOUND):
             return Absent(f"the network predicts {place} samples better than chance")
+    if not by_few and carries_over(view):
+        return Absent("the held-out loss is well below that of a constant prediction")
     if not pairs["train"] >= view.limit(PAIRS):
         if pairs["train"] >= view.limit(FEW) and score <= view.limit(DEPENDENT) / 2 and (
             any(apart(view))
@@ -168,6 +170,9 @@ def _detect(view: View) -> Verdict:
     if fresh is None or trained is None:
         return Unknown("the baseline models found no relation, but how well the network predicts "
                        "new samples is not known", ("a held-out loss",))
+    if train.discrete and "held-out" not in network:  # new samples come in the first epoch alone
+        return Unknown("the baseline models found no relation, but to them identifiers are numbers",
+                       ("a held-out loss on pairs that training has not met",))
     if trained.score >= view.limit(FOUND) and (
         trained.share - fresh.share >= view.limit(MEMORISED)
     ):
@@ -330,10 +335,11 @@ CAUSE = Cause(
         "input to the loss: outputs that are laid out step by step do not fit targets laid out "
         "sample by sample.",
         limitations="Baseline models can miss rules over symbols, such as parity, and patterns in "
-        "long sequences, so the verdict is unknown there. Of models that receive more than one "
-        "input only the first is tested. If it tells nothing of the targets, and the run failed, "
-        "unrelated labels are a possible cause. Targets that are whole images or sequences are not "
-        "judged. Targets with a very weak relation to the inputs look unrelated.",
+        "long sequences or of identifiers, so the verdict is unknown there. Of models that receive "
+        "more than one input only the first is tested. If it tells nothing of the targets, and the "
+        "run failed, unrelated labels are a possible cause. Targets that are whole images or "
+        "sequences are not judged. Targets with a very weak relation to the inputs look "
+        "unrelated.",
         references=(
             "Good 2005: Permutation, parametric and bootstrap tests of hypotheses",
             "Zhang et al. 2017: Understanding deep learning requires rethinking generalization",

@@ -82,13 +82,17 @@ def vectors(sites: Sites, size: int) -> list[Vector]:
 
 
 def _named(variables: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Variables, and the fields of those that are named tuples or dictionaries."""
+    """Variables, and the fields of those that are named tuples or dictionaries, or a few tensors.
+    """
     for name, value in list(variables.items())[:MOST_NAMES]:
         yield name, value
         if isinstance(value, tuple) and type(value) is not tuple:
             fields = getattr(type(value), "_fields", ())
             yield from ((f"{name}.{field}", held) for field, held in zip(
                 fields, tuple.__iter__(value), strict=False))
+        elif type(value) in (tuple, list) and len(value) <= MOST_FIELDS:
+            yield from ((f"{name}[{place}]", held) for place, held in enumerate(value)
+                        if isinstance(held, torch.Tensor | np.ndarray))
         elif type(value) is dict:
             yield from ((f'{name}["{key}"]', held)
                         for key, held in list(value.items())[:MOST_FIELDS] if isinstance(key, str))

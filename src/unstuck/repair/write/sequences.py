@@ -254,8 +254,9 @@ def write_causal(edit: AttendBackwards, record: Record, index: Index) -> list[Pa
     """At the call: a mask of as many steps as its first argument has, if that is a variable."""
     found = index.at(edit.at, "the call of the attention")
     source, call = found.source, found.call
-    if edit.argument == "is_causal":
-        return [Patch(edit, change.set_argument(source, call, "is_causal", "True"), Form.CALL)]
+    if edit.argument == "is_causal":  # torch takes no mask beside it
+        return [Patch(edit, (*change.drop_argument(source, call, "attn_mask", 3),
+                             *change.set_argument(source, call, "is_causal", "True")), Form.CALL)]
     made, needs = spell(index, source, "torch.nn.Transformer.generate_square_subsequent_mask")
     given = call.args[0] if call.args else None
     size = (f"{given.id}.shape[1], device={given.id}.device" if isinstance(given, ast.Name)
