@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from unstuck.observe.source.lexical import own_nodes
+from unstuck.observe.source.nodes import functions_called
 from unstuck.schema.facts.scores import Code
 
 COMPARING = ("eq", "ne", "equal")  # functions and methods
@@ -300,7 +301,7 @@ def _computing(
             for assigned in _values(scope, node.id):
                 yield from _computing(tree, scope, assigned, how, seen, depth - 1)
         elif isinstance(node, ast.Call):
-            for called in _functions(tree, node.func):
+            for called in functions_called(tree, node.func):
                 if (id(called), "") not in seen:
                     seen.add((id(called), ""))
                     found = [each for back in ast.walk(called)
@@ -309,12 +310,6 @@ def _computing(
                                  tree, called, back.value, how, seen, depth - 1)]
                     settled |= {id(each) for each in ast.walk(node) if found}
                     yield from found
-
-
-def _functions(tree: ast.Module, called: ast.expr) -> list[Function]:
-    """The file's functions of the name of what is called."""
-    name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
-    return [node for node in ast.walk(tree) if isinstance(node, Function) and node.name == name]
 
 
 def _values(

@@ -37,3 +37,12 @@ def _line(call: ast.Call) -> int:
     if isinstance(call.func, ast.Attribute):
         return call.func.end_lineno or call.lineno
     return call.lineno
+
+
+def functions_called(
+    tree: ast.Module, called: ast.expr
+) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The file's functions of the name of what is called."""
+    name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+    return [node for node in nodes_of(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name]

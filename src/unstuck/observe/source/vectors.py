@@ -8,13 +8,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
 import torch
 
-from unstuck.observe.source.operations import last_name
+from unstuck.observe.source.nodes import functions_called
 from unstuck.observe.source.sites import (
     Sites,
     call_at,
@@ -28,6 +29,7 @@ from unstuck.schema.places import SourceLocation
 MOST_FRAMES = 3  # of the program's own, from the call outwards
 MOST_NAMES = 300  # of a scope that are looked at
 MOST_FIELDS = 16  # of a dictionary
+KEPT = 64  # answers about variables
 MOST = 32  # variables that are looked at in one go
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NAME = re.compile(r"""(?P<owner>\w+)(?:\.(?P<field>\w+)|\["(?P<key>[^"]*)"\])?""")
@@ -194,15 +196,18 @@ def is_read(vector: Vector) -> bool:
     What is only handed on to a function of the program that does not use it is not used either. A
     mark of a limit of time is none of an end, and rightly not read.
     """
-    if words_of(vector.name) & _LIMITS:
-        return True
-    tree, scope = syntax_tree(vector.code.co_filename), _scope(vector.code)
+    return bool(words_of(vector.name) & _LIMITS) or _uses(vector.code, vector.name)
+
+
+@lru_cache(maxsize=KEPT)  # it is asked at each look
+def _uses(code: CodeType, name: str) -> bool:
+    tree, scope = syntax_tree(code.co_filename), _scope(code)
     if tree is None or scope is None:
         return True
-    reads = _reads(vector.name)
+    reads = _reads(name)
     left = {id(given) for call in ast.walk(scope) if isinstance(call, ast.Call)
-            for given, function, name in _handed_on(tree, call)
-            if not any(map(_reads(name), ast.walk(function)))}
+            for given, function, inside in _handed_on(tree, call)
+            if not any(map(_reads(inside), ast.walk(function)))}
     return any(reads(node) and id(node) not in left for node in ast.walk(scope))
 
 
@@ -224,9 +229,7 @@ def _function(
     tree: ast.Module, call: ast.Call
 ) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The only function of the file with the name of the one that is called."""
-    name = last_name(call.func)
-    found = [node for node in ast.walk(tree) if isinstance(
-        node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name]
+    found = functions_called(tree, call.func)
     return found[0] if len(found) == 1 else None
 
 
