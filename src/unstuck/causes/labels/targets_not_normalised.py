@@ -15,6 +15,7 @@ from unstuck.measures.basics import (
     unread_loss,
     unwatched,
 )
+from unstuck.measures.looks import left_out
 from unstuck.measures.origins import COMPUTED, nearest, own_target_steps
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Floats, Series
@@ -78,7 +79,8 @@ class _Scale:
     first_mean: float
     first_deviation: float
     gap: float  # of the last predictions' mean to the targets', in standard deviations
-    until: float  # the share of the run that had passed before it first was below the limit
+    until: float  # the share of the run that had passed when it was last seen above the limit,
+    by: float  # and when it was first seen below it
     predictions: Series
 
     @property
@@ -109,10 +111,11 @@ def _scale(view: View, loss: Loss) -> _Scale | None:
     targets = dict(zip(target.steps.tolist(), target.values.tolist(), strict=True))
     outputs = dict(zip(given.steps.tolist(), given.values.tolist(), strict=True))
     gaps = np.array([abs(outputs[s] - targets[s]) / deviation for s in steps.tolist()])
-    reached = np.flatnonzero(gaps < view.limit(GAP))
-    until = float(steps[reached[0] - 1]) / view.record.steps if len(reached) and reached[0] else 0.0
+    first = int(np.argmax([*(gaps < view.limit(GAP)), True]))
+    times = np.array([0, *steps, view.record.steps]) / view.record.steps
     return _Scale(mean, deviation, float(given.values[0]), float(width.values[0]),
-                  float(np.median(gaps[-LAST:])), until, given)
+                  float(np.median(gaps[-LAST:])), float(times[first]), float(times[first + 1]),
+                  given)
 
 
 def _unseen(view: View) -> Verdict:
@@ -160,7 +163,7 @@ def _detect(view: View) -> Verdict:
         f"{number(nearest.first_mean)})")
 
 
-def _far(view: View, loss: Loss, scale: _Scale) -> Present:
+def _far(view: View, loss: Loss, scale: _Scale) -> Present | Unknown:
     # A run that answers with the right mean has got over the scale: what it lacks is another's.
     strength = 0.45
     late = view.outcome.kind is OutcomeKind.LEARNING and scale.until >= view.limit(LATE)
@@ -169,6 +172,10 @@ def _far(view: View, loss: Loss, scale: _Scale) -> Present:
         strength = 0.9 if lags else 0.6 if failed(view.outcome) else 0.45
     elif late:
         strength = 0.6
+    elif view.outcome.kind is OutcomeKind.LEARNING and scale.by >= view.limit(LATE) and (
+            left_out(view.record)):
+        return Unknown("the targets are not normalised, but too few steps were examined closely to "
+                       "know how long that held the run up", ("a run with --overhead 1",))
     return _present(
         view, loss, scale, strength,
         f"the targets are not normalised: they have a mean of {number(scale.mean)} and a standard "
