@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -36,6 +37,7 @@ MOST_CALLS = 16  # of a step
 MOST_ACTIONS = 64
 MOST_TRIES = 12  # steps in which targets are looked for
 MOST_FINDS = 48  # steps in which they are looked at once they are known: ends may be rare
+MOST_LOOKS = 4  # within a step, which may have many losses
 FEWEST = 8  # samples of a batch
 MOST_SAMPLES = 4_096
 LEAST_DISCOUNT = 0.3
@@ -105,7 +107,8 @@ class BootstrapProbe(Probe):
         self._calls: list[_Call] = []
         self._losses: list[torch.Tensor] = []  # what losses of torch took as targets
         self._tries = 0
-        self._tried = False  # in this step
+        self._tried = False  # in this step,
+        self._looks = 0  # so often
         self._found = False  # in any
         self._values: ByIdentity[nn.Module, bool] = ByIdentity()  # whose output is in targets
         self._copies: ByIdentity[nn.Module, _Copy] = ByIdentity()
@@ -151,7 +154,8 @@ class BootstrapProbe(Probe):
 
     def _look(self) -> None:
         most = MOST_FINDS if self._found else MOST_TRIES
-        if self._relation is not None or (self._tries >= most and not self._tried):
+        if self._relation is not None or (self._tries >= most and not self._tried) or (
+                self._looks >= MOST_LOOKS):
             return
         trained = self._trained_calls()
         size = trained[-1].samples if trained else 0
@@ -159,6 +163,7 @@ class BootstrapProbe(Probe):
                    if call.output is not None and call.samples == size]
         if not trained or len(self._calls) < 2 or not sources:
             return
+        self._looks += 1
         if not self._tried:
             self._tried, self._tries = True, self._tries + 1
         with torch.no_grad():
@@ -166,7 +171,12 @@ class BootstrapProbe(Probe):
             outputs = [output.reshape(size, -1).to("cpu", torch.float64) for _, output in sources]
             targets = [Vector("", v, tuple(t.shape), "", None) for t in self._losses
                        if (v := as_vector(t, size)) is not None]
-            relation = find(targets or held, held, outputs)
+            # The value of the action that another network would take (van Hasselt et al. 2016).
+            chosen = [out.gather(1, by.argmax(1, keepdim=True))
+                      for (call, _), out in zip(sources, outputs, strict=True)
+                      for (other, _), by in zip(sources, outputs, strict=True)
+                      if call.called is not other.called and 1 < by.shape[1] == out.shape[1]]
+            relation = find(targets or held, held, [*outputs, *chosen[:MOST_CALLS]])
             if relation is None:
                 return
             self._found = True
@@ -204,7 +214,8 @@ class BootstrapProbe(Probe):
             self._write_copies(step)
         if self._relation is not None:
             self._write_ends(step, *self._relation)
-        self._calls, self._losses, self._relation, self._tried = [], [], None, False
+        self._calls, self._losses, self._relation = [], [], None
+        self._tried, self._looks = False, 0
 
     def _write_ends(
         self, step: int, relation: Relation, held: list[Vector], site: Site | None
@@ -274,20 +285,29 @@ def find(
     values = [v.values for v in held if any(_comes_from(v.values, out) for out in outputs)]
     for out in outputs:
         values.append(out.amax(1))
-        # The value of the action that another network would take (van Hasselt et al. 2016).
-        values += [out.gather(1, other.argmax(1, keepdim=True))[:, 0] for other in outputs
-                   if other is not out and 1 < other.shape[1] == out.shape[1]]
-    for value in values:
+    for value in values if targets and held else ():
         size = value.abs().max()
         if not torch.isfinite(value).all() or not size or value.std() == 0:
             continue
         told = value.abs() > 1e-3 * size
-        for target in targets:
-            for reward in held:
-                found = _relation(target, reward, value, told)
-                if found is not None:
-                    return found
+        for target, reward in _likely(targets, held, value, told):
+            found = _relation(target, reward, value, told)
+            if found is not None:
+                return found
     return None
+
+
+def _likely(
+    targets: list[Vector], held: list[Vector], value: torch.Tensor, told: torch.Tensor
+) -> Iterator[tuple[Vector, Vector]]:
+    """Targets and rewards that differ by a discount times the value in the first samples: most of
+    the many pairs do not, and to look at all samples of each takes long."""
+    some = told.nonzero()[:FEWEST, 0]
+    wanted, rewards = (torch.stack([v.values[some] for v in each]) for each in (targets, held))
+    ratios = (wanted[:, None] - rewards) / value[some]
+    discounts = ratios.where(ratios.abs() > 1e-6, torch.nan).nanmedian(-1).values
+    likely = (discounts >= LEAST_DISCOUNT) & (discounts <= 1 + PRECISION)
+    yield from ((targets[i], held[j]) for i, j in likely.nonzero().tolist())
 
 
 def _relation(
