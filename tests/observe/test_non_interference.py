@@ -1,4 +1,4 @@
-"""A watched program is the program: a rotating thirtieth of the corpus, bit for bit.
+"""A watched program is the program: a rotating sixtieth of the corpus, bit for bit.
 
 With UNSTUCK_ALL=1 all of them to their end, as `python -m benchmarks.non_interference` does.
 """
@@ -14,7 +14,7 @@ from benchmarks.non_interference import Comparison, Run, compare, every_run
 from harness import apart
 
 STEPS = 40  # optimizer steps of each program; the close looks are densest in the first
-PARTS = 30
+PARTS = 60
 ALL = bool(os.environ.get("UNSTUCK_ALL"))
 
 
