@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from unstuck.curves.forecast import Abstained, Forecast, forecast, outlook
@@ -182,7 +180,7 @@ def _on_its_first_plateau(view: View) -> Present:
             TRAIN_LOSS.name, "", points, losses, None,
             f"the loss went from {number(losses[0])} to {number(loss_ends_at(view))} in {steps}, "
             "and many networks leave such a plateau after hundreds of steps"),),
-        remedies=(_longer(FACTORS[::-1]),),
+        remedies=(_much_longer(),),
     )
 
 
@@ -207,13 +205,13 @@ def _hurried(view: View) -> Present | None:
         evidence=(drawn(HELD_OUT_LOSS, "", held, None,
                         f"the held-out loss went from {number(before)} to {number(last)} at the "
                         "last evaluation"),),
-        remedies=(_longer(FACTORS[::-1]),),
+        remedies=(_much_longer(),),
     )
 
 
-def _longer(factors: Sequence[float]) -> Remedy:
-    return Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in factors),
-                  code_text=f"# {literal(factors[0])} times as many epochs")
+def _much_longer() -> Remedy:
+    return Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in FACTORS[::-1]),
+                  code_text=f"# {literal(FACTORS[-1])} times as many epochs")
 
 
 def _in_vain(view: View) -> Present | None:

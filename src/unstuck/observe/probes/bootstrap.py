@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Self
 
 import torch
@@ -107,8 +108,7 @@ class BootstrapProbe(Probe):
         self._calls: list[_Call] = []
         self._losses: list[torch.Tensor] = []  # what losses of torch took as targets
         self._tries = 0
-        self._tried = False  # in this step,
-        self._looks = 0  # so often
+        self._looks = 0  # within this step
         self._found = False  # in any
         self._values: ByIdentity[nn.Module, bool] = ByIdentity()  # whose output is in targets
         self._copies: ByIdentity[nn.Module, _Copy] = ByIdentity()
@@ -154,7 +154,7 @@ class BootstrapProbe(Probe):
 
     def _look(self) -> None:
         most = MOST_FINDS if self._found else MOST_TRIES
-        if self._relation is not None or (self._tries >= most and not self._tried) or (
+        if self._relation is not None or (self._tries >= most and not self._looks) or (
                 self._looks >= MOST_LOOKS):
             return
         trained = self._trained_calls()
@@ -163,20 +163,19 @@ class BootstrapProbe(Probe):
                    if call.output is not None and call.samples == size]
         if not trained or len(self._calls) < 2 or not sources:
             return
+        self._tries += not self._looks
         self._looks += 1
-        if not self._tried:
-            self._tried, self._tries = True, self._tries + 1
         with torch.no_grad():
             held = vectors(self._sites, size)
             outputs = [output.reshape(size, -1).to("cpu", torch.float64) for _, output in sources]
             targets = [Vector("", v, tuple(t.shape), "", None) for t in self._losses
                        if (v := as_vector(t, size)) is not None]
             # The value of the action that another network would take (van Hasselt et al. 2016).
-            chosen = [out.gather(1, by.argmax(1, keepdim=True))
-                      for (call, _), out in zip(sources, outputs, strict=True)
-                      for (other, _), by in zip(sources, outputs, strict=True)
-                      if call.called is not other.called and 1 < by.shape[1] == out.shape[1]]
-            relation = find(targets or held, held, [*outputs, *chosen[:MOST_CALLS]])
+            made = [(call.called, out) for (call, _), out in zip(sources, outputs, strict=True)]
+            chosen = (out.gather(1, by.argmax(1, keepdim=True))
+                      for called, out in made for other, by in made
+                      if called is not other and 1 < by.shape[1] == out.shape[1])
+            relation = find(targets or held, held, [*outputs, *islice(chosen, MOST_CALLS)])
             if relation is None:
                 return
             self._found = True
@@ -214,8 +213,7 @@ class BootstrapProbe(Probe):
             self._write_copies(step)
         if self._relation is not None:
             self._write_ends(step, *self._relation)
-        self._calls, self._losses, self._relation = [], [], None
-        self._tried, self._looks = False, 0
+        self._calls, self._losses, self._relation, self._looks = [], [], None, 0
 
     def _write_ends(
         self, step: int, relation: Relation, held: list[Vector], site: Site | None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unstuck.observe.source.nodes import functions_called
+from unstuck.observe.source.nodes import functions_called, nodes_of
 from unstuck.observe.source.sites import (
     Sites,
     call_at,
@@ -182,7 +182,7 @@ def returned_at(place: SourceLocation, keep_text: bool) -> SourceLocation | None
     None if that is no call of such a function, or one that has several ends.
     """
     tree = syntax_tree(place.file)
-    call = call_at(place, ast.walk(tree)) if tree is not None else None
+    call = call_at(place, nodes_of(tree)) if tree is not None else None
     given = call.args[1] if call is not None and len(call.args) > 1 else None
     function = _function(tree, given) if tree is not None and isinstance(given, ast.Call) else None
     ends = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)

@@ -255,6 +255,7 @@ def below(source: Source, made: ast.stmt, code: str) -> tuple[Splice, ...]:
 
 
 def scope_below(source: Source, made: ast.stmt) -> ast.AST | None:
+    """The function in which a variable is made, None at the top level of a file."""
     return made if isinstance(made, Function) else source.function(made)
 
 

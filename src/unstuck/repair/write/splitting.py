@@ -58,16 +58,15 @@ def _split(index: Index) -> Found:
 
 def _arrays(index: Index, found: Found) -> tuple[Found, list[str]] | None:
     """Where arrays are split or made a data set of, and their names, that of the inputs first."""
-    node: ast.AST | None = found.expression
-    source = found.source
+    source, node = found.source, found.expression
     for _ in range(3):
         called = names.called(node) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Call) and called in ("train_test_split", "TensorDataset"):
             arrays = [names.dotted(each) or "" for each in node.args]
             return (Found(source, node), arrays) if all(arrays) and len(arrays) > 1 else None
-        origin = hop(index, source, node.args[0] if isinstance(node, ast.Call) and called in (
-            "random_split", "Subset") and node.args else node) if isinstance(
-                node, ast.expr) else None
+        if isinstance(node, ast.Call) and called in ("random_split", "Subset") and node.args:
+            node = node.args[0]
+        origin = hop(index, source, node)
         if origin is None:
             return None
         source, node = origin.source, origin.node
