@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
+# The tests start hundreds of processes; each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-all test-frameworks lint overhead non-interference scoreboard pages records docs clean
 
 # torch comes first and by its exact version: left to itself, pip would take a CUDA build of

@@ -14,8 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "unstuck"
-# The first optimizer step imports torch._dynamo, which takes seconds.
-PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", "unstuck.observe.session")
+# The first optimizer step imports torch._dynamo, which takes seconds; all that watches would be
+# imported by each child again.
+PRELOAD = ("torch", "torch._dynamo", "sklearn.datasets", *(
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for file in sorted((PACKAGE / "observe").rglob("*.py")) if file.name != "__init__.py"),
+    "harness.settled")
 
 
 @cache

@@ -7,7 +7,6 @@ its streams are closed by the interpreter. It costs hundredths of a second to st
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -21,10 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness import apart
+
 ROOT = Path(__file__).resolve().parent.parent
-# All that a run needs sooner or later. The first optimizer step imports torch._dynamo.
-PRELOAD = ("torch", "torch._dynamo", "numpy", "unstuck.observe.session",
-           "unstuck.observe.watcher", "unstuck.observe.program", "benchmarks.non_interference")
+PRELOAD = (*apart.PRELOAD, "benchmarks.non_interference")
 _LOOK = 0.002  # seconds between two looks whether a program has ended
 
 
@@ -110,8 +109,6 @@ def _serve() -> Callable[[], object]:
     os.dup2(empty, 1)
     for name in PRELOAD:
         importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # at its exit, a fork would look at each of a million objects again
     for line in requests:
         request = json.loads(line)
         child = os.fork()
