@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import os
 import random
 import sys
@@ -148,12 +147,7 @@ def _run(run: Run, folder: Path, watched: bool) -> dict[str, Any]:
     if run.steps is not None:
         _end_after(run.steps, str(file), left)
     with unstuck.watch(record) if watched else nullcontext():
-        spec = importlib.util.spec_from_file_location(f"program_{file.stem}", file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
+        module = apart.loaded(file)
         try:
             returned = getattr(module, run.function)()
         except Enough:

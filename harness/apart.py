@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import multiprocessing
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "unstuck"
@@ -63,3 +65,14 @@ def settle(folder: str, program: str) -> None:
     multiprocessing.set_start_method("fork" if sys.platform == "linux" else None, force=True)
     warnings.resetwarnings()
     warnings.simplefilter("ignore")
+
+
+def loaded(program: Path) -> ModuleType:
+    """A program, imported in this process; in a child only."""
+    spec = importlib.util.spec_from_file_location(f"program_{program.stem}", program)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

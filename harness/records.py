@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import platform
@@ -177,12 +176,7 @@ def run_here(
     thinning.thin_looks(options.pop("keep", None))
     try:
         with unstuck.watch(out=Path(folder) / "record", **options):
-            spec = importlib.util.spec_from_file_location(f"program_{Path(program).stem}", program)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module
-            spec.loader.exec_module(module)
+            module = apart.loaded(Path(program))
             if function:
                 getattr(module, function)()
     except Exception:
