@@ -88,6 +88,8 @@ def _detect(view: View) -> Verdict:
     skill, little = view.outcome.skill, learned_little(view.outcome)
     on_its_way = view.outcome.kind is OutcomeKind.LEARNING and (
         skill is None or skill < GOOD_SKILL)
+    # A schedule may end a run that crawls as if it had arrived, and no constant tells.
+    on_its_way = on_its_way or (view.outcome.kind is OutcomeKind.CONVERGED and skill is None)
     if not (little or on_its_way) or view.outcome.kind in (
         OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.CRASHED, OutcomeKind.TOO_SHORT,
     ):

@@ -98,6 +98,10 @@ def _differs(view: View, found: list[Spreads], bar: float) -> Verdict:
         return Unknown("too few steps were examined closely to know whether the output, which "
                        f"{'differs less and less' if falls else 'differs'} between samples, does "
                        "so to the end", ("a run with --overhead 1",))
+    if seen.values[-1] < view.limit(FALLING) ** 2 * seen.values[0]:
+        return Unknown(f"the output differs between samples by {percent(least.output.most)} of its "
+                       f"size, and by {percent(seen.values[0])} before the training: whether "
+                       "targets ask for that is not known", ("the output of a longer run",))
     return Absent(f"the output differs between samples by {percent(least.output.most)} of its size")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from unstuck.observe.bootstrapped import FEWEST, Relation, comes_from, find
 from unstuck.observe.identity import ByIdentity
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
@@ -39,24 +39,23 @@ MOST_ACTIONS = 64
 MOST_TRIES = 12  # steps in which targets are looked for
 MOST_FINDS = 48  # steps in which they are looked at once they are known: ends may be rare
 MOST_LOOKS = 4  # within a step, which may have many losses
-FEWEST = 8  # samples of a batch
 MOST_SAMPLES = 4_096
-LEAST_DISCOUNT = 0.3
-PRECISION = 1e-4  # relative
 
 
 @dataclass(slots=True)
 class _Call:
     """A model's call within a sampled step.
 
-    `output` is there, without its graph, where it may be a value of each sample or of few actions.
+    `output` is there, without its graph, where it may be a value of each sample or of few actions;
+    `trained` says whether it had one.
     """
 
     called: weakref.ref[nn.Module]
     site: Site | None
-    given: tuple[int, ...]  # the shape of its input
+    given: torch.Tensor
     samples: int
     output: torch.Tensor | None
+    trained: bool
 
     @property
     def module(self) -> nn.Module:
@@ -75,21 +74,6 @@ class _Copy:
     since: int
     copied: bool = False  # was given the weights of the trained one after that
     name: str = ""  # once its values are known to be in targets
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Targets that are a reward plus a discount times a value, but for those that are the reward.
-
-    `holds` are the samples with the value in their target, `bare` those without it.
-    """
-
-    target: Vector
-    reward: Vector
-    discount: float
-    holds: torch.Tensor
-    bare: torch.Tensor
-    value: torch.Tensor
 
 
 class BootstrapProbe(Probe):
@@ -127,12 +111,12 @@ class BootstrapProbe(Probe):
         if not self._moment.sampled or len(self._calls) >= MOST_CALLS:
             return
         given = next(iter(tensors_in(*args, *kwargs.values())), None)
-        if given is not None and is_plain(output) and observable(output) and (
+        if given is not None and is_plain(given) and is_plain(output) and observable(output) and (
                 FEWEST <= len(output) <= MOST_SAMPLES if output.ndim else False):
             small = output.ndim == 1 or (output.ndim == 2 and output.shape[1] <= MOST_ACTIONS)
             self._calls.append(_Call(
-                weakref.ref(unwrapped(module)), self._sites.here(), tuple(given.shape),
-                len(output), output.detach() if small else None))
+                weakref.ref(unwrapped(module)), self._sites.here(), given, len(output),
+                output.detach() if small else None, output.requires_grad))
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Looks where the targets are at hand."""
@@ -175,7 +159,9 @@ class BootstrapProbe(Probe):
             chosen = (out.gather(1, by.argmax(1, keepdim=True))
                       for called, out in made for other, by in made
                       if called is not other and 1 < by.shape[1] == out.shape[1])
-            relation = find(targets or held, held, [*outputs, *islice(chosen, MOST_CALLS)])
+            later = [out for (call, _), out in zip(sources, outputs, strict=True)
+                     if any(_is_other(call.given, each.given) for each in trained if each.trained)]
+            relation = find(targets or held, held, [*outputs, *islice(chosen, MOST_CALLS)], later)
             if relation is None:
                 return
             self._found = True
@@ -185,7 +171,7 @@ class BootstrapProbe(Probe):
                                     relation.bare, relation.value)
             self._relation = relation, held, self._sites.here()
             for (call, _), output in zip(sources, outputs, strict=True):
-                if _comes_from(relation.value, output):
+                if comes_from(relation.value, output):
                     self._values[call.module] = True
 
     def _alive(self) -> list[_Call]:
@@ -204,7 +190,7 @@ class BootstrapProbe(Probe):
         return [(call, twin) for call in self._alive() if id(call.module) not in online
                 for twin in trained
                 if _shapes(twin.module) == _shapes(call.module)
-                and twin.given == call.given]
+                and twin.given.shape == call.given.shape]
 
     # What is written ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
@@ -270,72 +256,6 @@ class BootstrapProbe(Probe):
         self._writer.sample(TARGET_MOVED, step, found)
 
 
-def find(
-    targets: list[Vector], held: list[Vector], outputs: list[torch.Tensor]
-) -> Relation | None:
-    """The first targets that are a reward plus a discount times a value from one of the outputs.
-
-    Args:
-        targets: what may be targets.
-        held: what may be rewards and values.
-        outputs: what networks gave for each sample, a column for each action.
-    """
-    values = [v.values for v in held if any(_comes_from(v.values, out) for out in outputs)]
-    for out in outputs:
-        values.append(out.amax(1))
-    for value in values if targets and held else ():
-        size = value.abs().max()
-        if not torch.isfinite(value).all() or not size or value.std() == 0:
-            continue
-        told = value.abs() > 1e-3 * size
-        for target, reward in _likely(targets, held, value, told):
-            found = _relation(target, reward, value, told)
-            if found is not None:
-                return found
-    return None
-
-
-def _likely(
-    targets: list[Vector], held: list[Vector], value: torch.Tensor, told: torch.Tensor
-) -> Iterator[tuple[Vector, Vector]]:
-    """Targets and rewards that differ by a discount times the value in the first samples: most of
-    the many pairs do not, and to look at all samples of each takes long."""
-    some = told.nonzero()[:FEWEST, 0]
-    wanted, rewards = (torch.stack([v.values[some] for v in each]) for each in (targets, held))
-    ratios = (wanted[:, None] - rewards) / value[some]
-    discounts = ratios.where(ratios.abs() > 1e-6, torch.nan).nanmedian(-1).values
-    likely = (discounts >= LEAST_DISCOUNT) & (discounts <= 1 + PRECISION)
-    yield from ((targets[i], held[j]) for i, j in likely.nonzero().tolist())
-
-
-def _relation(
-    target: Vector, reward: Vector, value: torch.Tensor, told: torch.Tensor
-) -> Relation | None:
-    difference = target.values - reward.values
-    if not torch.isfinite(difference).all() or torch.equal(reward.values, value) or (
-            torch.equal(target.values, value)):
-        return None
-    ratios = difference[told] / value[told]
-    ratios = ratios[ratios.abs() > 1e-6]
-    if len(ratios) < FEWEST // 2:
-        return None
-    discount = float(ratios.median())
-    if not LEAST_DISCOUNT <= discount <= 1 + PRECISION:
-        return None
-    near = PRECISION * float(target.values.abs().max() + value.abs().max()) + 1e-9
-    holds = (difference - discount * value).abs() <= near
-    bare = difference.abs() <= near
-    if not bool((holds | bare).all()) or int((holds & ~bare).sum()) < FEWEST // 2:
-        return None
-    return Relation(target, reward, discount, holds, bare, value)
-
-
-def _comes_from(value: torch.Tensor, output: torch.Tensor) -> bool:
-    """Whether each of the values is one of the outputs for its sample."""
-    near = PRECISION * float(output.abs().max()) + 1e-9
-    return bool(((output - value[:, None]).abs() <= near).any(1).all())
-
-
 def _ends(
     held: list[Vector], named: list[tuple[Vector, bool, float]], unread: bool
 ) -> tuple[Vector | None, bool, torch.Tensor | None]:
@@ -367,6 +287,11 @@ def _type(ends: Vector, shape: tuple[int, ...]) -> str:
     if ends.type == "list" and shape == (*ends.shape, 1):
         return "column"
     return ends.type if ends.shape == shape else ""
+
+
+def _is_other(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two inputs are of the same kind and not the same."""
+    return one.shape == other.shape and not torch.equal(one, other)
 
 
 def _shapes(module: nn.Module) -> list[torch.Size]:

@@ -41,8 +41,8 @@ def margin(chain: list[Any]) -> tuple[str, Any, torch.Tensor] | None:
         return None
     body = [node for node in nodes[:at] if not node.name().startswith(_REDUCTIONS)]
     shifts = 0
-    while body and body[-1].name().startswith(_SHIFTS) and len(graph.parents(body[-1])) == 1:
-        shifts += not body.pop().name().startswith("NegBackward")
+    while body and (_is_shift(body[-1]) or _is_guard(body)):
+        shifts += not body.pop().name().startswith(("NegBackward", "ClampBackward"))
     names = tuple(node.name() for node in body)
     kind = _KINDS.get(names[1:] if names[:1] == ("NegBackward0",) else names)
     labels = graph.factor(nodes[at])
@@ -53,6 +53,15 @@ def margin(chain: list[Any]) -> tuple[str, Any, torch.Tensor] | None:
         return None
     with torch.no_grad():
         return kind, nodes[at], torch.where((labels <= 0).all(), -labels, labels)  # -t * s
+
+
+def _is_shift(node: Any) -> bool:
+    return node.name().startswith(_SHIFTS) and len(graph.parents(node)) == 1
+
+
+def _is_guard(body: list[Any]) -> bool:
+    """Whether the product is clamped to what an exponential can take; alone it would be a hinge."""
+    return len(body) > 1 and body[-1].name().startswith("ClampBackward")
 
 
 def _is_constant(product: Any) -> bool:

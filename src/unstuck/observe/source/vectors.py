@@ -208,6 +208,8 @@ def _uses(code: CodeType, name: str) -> bool:
     left = {id(given) for call in ast.walk(scope) if isinstance(call, ast.Call)
             for given, function, inside in _handed_on(tree, call)
             if not any(map(_reads(inside), ast.walk(function)))}
+    left |= {id(node.value) for node in ast.walk(scope)  # what is only filled
+             if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)}
     return any(reads(node) and id(node) not in left for node in ast.walk(scope))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from itertools import permutations
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -11,7 +13,7 @@ from unstuck.repair.follow import constructor
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name
-from unstuck.repair.text import Splice, apply
+from unstuck.repair.text import Source, Splice, apply
 from unstuck.schema.edits import PrepareAlike
 
 # What these make of the training inputs is what the held-out ones are prepared with, too.
@@ -32,6 +34,9 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
             return [Patch(edit, splices, Form.DATA)]
     variable = edit.variable or next(
         (each for found in reversed(held_out) if (each := _given(found)) is not None), None)
+    left_out = [each for source in index.sources.values() for each in _left_out(source)]
+    if len(left_out) == 1:
+        return [Patch(edit, left_out[0], Form.DATA)]
     if not trained or variable is None:
         raise Refused(Reason.UNKNOWN_FORM, "What prepares the training inputs alone, or which "
                       "variable holds the held-out inputs, is not known.")
@@ -44,6 +49,44 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
         else:
             written += _beside(found, variable)
     return [Patch(edit, tuple(written), Form.DATA)]
+
+
+def _left_out(source: Source) -> Iterator[tuple[Splice, ...]]:
+    """What is made of one part of a split, and left out where the other part is treated alike.
+
+    As in `a = log(r); x = scale(a); x_val = scale(r_val)`, where `r, r_val` are split.
+    """
+    assigned = [(node.targets[0].id, node.value) for node in source.nodes[ast.Assign]
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    split = [{each.id for each in node.targets[0].elts if isinstance(each, ast.Name)}
+             for node in source.nodes[ast.Assign]
+             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple)]
+    alike: dict[tuple[str, ...], list[ast.expr]] = {}
+    for _, value in assigned if split else ():
+        alike.setdefault(_form(value), []).append(value)
+    for one, other in (pair for each in alike.values() for pair in permutations(each, 2)):
+        differ = [(a.id, b) for a, b in zip(_names_of(one), _names_of(other), strict=True)
+                  if a.id != b.id]
+        for target, made in assigned if len(differ) == 1 else ():
+            (name, taken), = differ
+            own = [each for each in _names_of(made) if target == name and each.id != taken.id
+                   and any({each.id, taken.id} <= parts for parts in split)]
+            if own and source.function(made) is source.function(other):
+                start = source.span(made)[0]
+                yield change.replace(source, taken, apply(source.code(made), [
+                    Splice(source.name, left - start, right - start, taken.id)
+                    for left, right in sorted(map(source.span, own))]))
+
+
+def _names_of(expression: ast.expr) -> list[ast.Name]:
+    return [each for each in ast.walk(expression) if isinstance(each, ast.Name)]
+
+
+def _form(expression: ast.expr) -> tuple[str, ...]:
+    """What an expression is made of, whatever its variables are called."""
+    return tuple(str(each.value) if isinstance(each, ast.Constant) else
+                 each.attr if isinstance(each, ast.Attribute) else type(each).__name__
+                 for each in ast.walk(expression))
 
 
 def _fits(found: Found) -> bool:
