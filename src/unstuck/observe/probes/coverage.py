@@ -30,6 +30,7 @@ class CoverageProbe(Probe):
         self._samples = context.probe(SampleProbe)
         self._next = 0
         self._counted = False
+        self._rows: int | None = None  # a hash of all, when they were first looked for
 
     def look_ended(self, step: int) -> None:
         """Compares them, once enough batches have been hashed."""
@@ -58,11 +59,17 @@ class CoverageProbe(Probe):
             self._later.row(ROWS_LEFT_OUT, step, left)
 
     def _left_out(self, table: torch.Tensor) -> float | None:
-        """The share of the different rows that were not trained on."""
+        """The share of the different rows that were not trained on.
+
+        None for a variable that the program fills while it trains: some rows have just come.
+        """
         known = self._samples.trained_on
         rows = self._samples.hashes_of(table).keys()
+        content = hash(frozenset(rows))
+        if self._rows is None:
+            self._rows = content
         met = rows & known
-        if len(met) < KNOWN * len(known):
+        if content != self._rows or len(met) < KNOWN * len(known):
             return None
         return 1 - len(met) / len(rows)
 

@@ -224,7 +224,8 @@ class ScoreProbe(Probe):
             output, labels = output.detach().cpu(), found.detach().cpu().clone()
             if kind == VALUES:
                 if places[0] not in self._subtracted:
-                    self._subtracted[places[0]] = self._is_difference(places[0], near[0])
+                    self._subtracted[places[0]] = self._is_subtracted(
+                        near[0], self._labels_at[places[0]])
                 self._evaluated.add_values(output, labels)
                 self._pairs.add(output, labels)
                 return
@@ -257,10 +258,10 @@ class ScoreProbe(Probe):
                         told[rows], some, classes,
                         None if alone is None else alone[torch.from_numpy(rows)]))
 
-    def _is_difference(self, place: Place, scope: Scope) -> bool:
+    def _is_subtracted(self, scope: Scope, name: str) -> bool:
+        """Whether a variable is, from what the model returns at this place."""
         tree = syntax_tree(scope.file)
-        return tree is not None and place in self._labels_at and is_difference(
-            tree, scope.function, scope.line, self._labels_at[place])
+        return tree is not None and is_difference(tree, scope.function, scope.line, name)
 
     def _compares_sigmoid(self) -> bool:
         if self._sigmoid is None:
@@ -288,10 +289,11 @@ class ScoreProbe(Probe):
                         return found[known]
                     continue  # another may be what was made of them, such as the error
                 alone = len(set(map(identity, found.values()))) == 1
+                named = {name: value for name, value in found.items() if LABELS.search(name)}
                 # Many variables are values: the only one beside the call needs no such name.
-                if not alone or (kind == VALUES and (deep or scope is not near[0] or any(
-                        LABELS.search(name) for name in found))):
-                    found = {name: value for name, value in found.items() if LABELS.search(name)}
+                if not alone or (kind == VALUES and (deep or scope is not near[0] or named)):
+                    found = named or {name: value for name, value in found.items()
+                                      if kind == VALUES and self._is_subtracted(near[0], name)}
                 if len(set(map(identity, found.values()))) == 1:
                     name, value = next(iter(found.items()))
                     self._labels_at[place] = name

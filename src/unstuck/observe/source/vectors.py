@@ -67,7 +67,9 @@ def vectors(sites: Sites, size: int) -> list[Vector]:
     while frame is not None and frames < MOST_FRAMES and len(found) < MOST:
         if sites.is_user(frame.f_code.co_filename):
             frames += 1
-            for name, value in _named(local_variables(frame)):
+            held = {name: frame.f_globals[name] for name in frame.f_code.co_names
+                    if name in frame.f_globals}
+            for name, value in _named({**held, **local_variables(frame)}):
                 values = as_vector(value, size)
                 if values is None and _is_longer(value, size):
                     longer.setdefault(name, (value, frame.f_code))

@@ -22,7 +22,12 @@ _FITS = "fit_transform"
 
 
 def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]:
-    """A scaler that is fitted twice is fitted once; what is missing is written beside it."""
+    """What one part of a split lacks; a scaler that is fitted twice is fitted once; what is missing
+    is written beside it.
+    """
+    left_out = [each for source in index.sources.values() for each in _left_out(source)]
+    if len(left_out) == 1:
+        return [Patch(edit, left_out[0], Form.DATA)]
     trained, held_out = ([index.at(each, "the preprocessing") for each in places]
                          for places in (edit.trained, edit.held_out))
     fitted, again = ([each for each in places if _fits(each)] for places in (trained, held_out))
@@ -34,9 +39,6 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
             return [Patch(edit, splices, Form.DATA)]
     variable = edit.variable or next(
         (each for found in reversed(held_out) if (each := _given(found)) is not None), None)
-    left_out = [each for source in index.sources.values() for each in _left_out(source)]
-    if len(left_out) == 1:
-        return [Patch(edit, left_out[0], Form.DATA)]
     if not trained or variable is None:
         raise Refused(Reason.UNKNOWN_FORM, "What prepares the training inputs alone, or which "
                       "variable holds the held-out inputs, is not known.")
@@ -56,10 +58,10 @@ def _left_out(source: Source) -> Iterator[tuple[Splice, ...]]:
 
     As in `a = log(r); x = scale(a); x_val = scale(r_val)`, where `r, r_val` are split.
     """
-    assigned = [(node.targets[0].id, node.value) for node in source.nodes[ast.Assign]
+    assigned = [(node.targets[0].id, node.value) for node in source.nodes.get(ast.Assign, ())
                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
     split = [{each.id for each in node.targets[0].elts if isinstance(each, ast.Name)}
-             for node in source.nodes[ast.Assign]
+             for node in source.nodes.get(ast.Assign, ())
              if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple)]
     alike: dict[tuple[str, ...], list[ast.expr]] = {}
     for _, value in assigned if split else ():
