@@ -39,6 +39,7 @@ from unstuck.schema.signals.samples import (
 )
 from unstuck.words import count, joined, number, percent
 
+BESIDE = 2 / 3  # of the network's best skill: a baseline model that tells of these data has it
 LEFT = 0.2  # of a constant's loss on new samples, where next to nothing is left on known ones
 FACTORS = (16, 4, 64)  # by which the number of samples is raised
 SHARES = (0.25, 0.5)  # of the units that dropout drops
@@ -123,14 +124,16 @@ def _detect(view: View) -> Verdict:
     if "50 %" not in curve or "100 %" not in curve or error is None:
         return Unknown("it could not be tested on the kept samples whether more data would help",
                        ("a comparison with a run on half of the training samples",))
-    if not curve["100 %"] >= view.limit(LEARNS):
-        constant = constant_loss(view)
+    constant = constant_loss(view)
+    # What is far behind the network at its best does not see what the network learns from.
+    beside = BESIDE * (1 - best / constant) if constant is not None else 0.0
+    if not curve["100 %"] >= max(view.limit(LEARNS), beside):
         if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view) and (
             constant is not None and best < constant  # else the held-out data are of another kind
         ):
             return _present(view, train, weights, {}, best, rose)
-        return Unknown("a baseline model learns nothing from these samples, so it does not show "
-                       "whether more of them would help",
+        return Unknown("a baseline model learns far less of these data than the network, or "
+                       "nothing, so it does not show whether more samples would help",
                        ("a comparison with a run on half of the training samples",))
     gain = curve["100 %"] - curve["50 %"]
     if not gain >= view.limit(GAIN) or not gain >= view.limit(SURE) * error:
