@@ -78,6 +78,7 @@ INERT = Threshold(
     "changed by then, so the loss swings, or comes down late.",
     "a momentum of 0.9 adds up ten gradients, one of 0.99 a hundred",
 )
+FAR = 10  # times as many gradients are added up as with the usual momentum
 WAVES = 3  # such rises: one or two may have other reasons
 BEYOND_NOISE = 5.0  # standard errors of a mean of ten steps
 
@@ -151,6 +152,8 @@ def _detect(view: View) -> Verdict:
                       "of 0.9 would make them just as long")
     long = factor >= view.limit(ADDED)
     sure = swings or long
+    # Such a momentum is itself out of the ordinary, where a learning rate need not be.
+    far = (1 - optimizer.momentum) * FAR <= 1 - USUAL_MOMENTUM + 1e-9
     added_up = number(1 / (1 - optimizer.momentum)) if optimizer.momentum < 1 else "all past"
     steps, points = loss_points(view)
     lower = tuple(OptimizerArgument(optimizer.name, "momentum", m) for m in (USUAL_MOMENTUM, 0.0))
@@ -158,7 +161,8 @@ def _detect(view: View) -> Verdict:
             "fell again") if swings else (
         f"the loss fell but was nearly back at its starting value by step {number(end)}")
     return Present(
-        strength=(0.85 if failed(outcome) else 0.75) if sure else 0.6, of_value=True,
+        strength=(0.85 if failed(outcome) else 0.75) if sure else 0.75 if far else 0.6,
+        of_value=True,
         title=f"the momentum of {number(optimizer.momentum)} is too high: steps are "
         f"{times(factor)} as long as without momentum, and {went}",
         since_step=int(before.steps[np.argmax(before.values >= view.limit(SOME))]),
