@@ -17,6 +17,7 @@ from unstuck.schema.findings import (
     Severity,
 )
 
+SUSPECT = 0.4  # none weaker was to blame in some three hundred programs written elsewhere
 PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
 
@@ -78,7 +79,8 @@ def with_suspect(
     """
     if any(f.severity is not Severity.NOTE for f in findings):
         return tuple(findings)
-    able = [f for f in findings if harms[f.cause] in (Harm.MISTAKE, Harm.CONDITION)]
+    able = [f for f in findings if harms[f.cause] in (Harm.MISTAKE, Harm.CONDITION)
+            and f.strength >= SUSPECT]
     if not learned_little(outcome):
         able = [f for f in able if f.strength >= PROVEN and _fell_short(outcome)]
         able += [f for f in findings if harms[f.cause] is Harm.OVERFIT

@@ -102,10 +102,10 @@ def _detect(view: View) -> Verdict:
     if known is None:
         return Unknown("it is not known how well the network classifies the training samples",
                        ("a run of several epochs",))
-    if not known >= view.limit(KNOWN):
+    least = interval(best, number_of)[0]
+    if not known >= view.limit(KNOWN) and not least >= view.limit(RIGHT):
         return Absent("the network has not learned the training classes either (accuracy "
                       f"{percent(known)})")
-    least = interval(best, number_of)[0]
     if not least >= view.limit(RIGHT) or not best >= view.limit(LIKE) * known:
         return Unknown(f"another numbering of the classes raises the held-out accuracy from "
                        f"{percent(plain)} to {percent(best)} only",

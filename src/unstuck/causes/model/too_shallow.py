@@ -12,6 +12,7 @@ from unstuck.measures.capacity import (
     model_location,
     shortfall,
 )
+from unstuck.measures.repeats import at_the_same_place
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -69,6 +70,10 @@ def _detect(view: View) -> Verdict:
     if not layers:
         return Unknown("no layer with weights was recognised",
                        ("a model made of torch.nn modules",))
+    if any(sum(len(p.shape) >= 2 for p in each.parameters().values()) > view.limit(MATRICES)
+           for each in at_the_same_place(view.record)):
+        return Unknown("the program trains a network with hidden layers in the same way, and may "
+                       "compare this one with it on purpose", ("a program that trains once",))
     found = shortfall(view)
     if isinstance(found, Unknown):
         return Unknown(f"the network has no hidden layer, but {found.reason}",

@@ -228,7 +228,7 @@ def _detect(view: View) -> Verdict:
         strength = 0.6
     elif failed(view.outcome) and signs.typical >= view.limit(LARGE):
         strength = 0.5
-    elif failed(view.outcome):
+    elif failed(view.outcome) and view.outcome.skill is not None:
         left = slope(view)
         if left is not None and left.is_steep and not giant:
             return Absent("successive gradients point the same way until the end, which steps that "

@@ -224,8 +224,8 @@ class ScoreProbe(Probe):
             output, labels = output.detach().cpu(), found.detach().cpu().clone()
             if kind == VALUES:
                 if places[0] not in self._subtracted:
-                    self._subtracted[places[0]] = self._is_subtracted(
-                        near[0], self._labels_at[places[0]])
+                    name = self._labels_at[places[0]]
+                    self._subtracted[places[0]] = self._is_subtracted(near[0], name)
                 self._evaluated.add_values(output, labels)
                 self._pairs.add(output, labels)
                 return
@@ -284,9 +284,9 @@ class ScoreProbe(Probe):
                          if identity(value) not in given and fits(value, output)
                          and not (kind == VALUES and (
                              PREDICTED.search(name) or digest(value) in self._made))}
+                if known in found:
+                    return found[known]
                 if known is not None:
-                    if known in found:
-                        return found[known]
                     continue  # another may be what was made of them, such as the error
                 alone = len(set(map(identity, found.values()))) == 1
                 named = {name: value for name, value in found.items() if LABELS.search(name)}
@@ -295,8 +295,7 @@ class ScoreProbe(Probe):
                     found = named or {name: value for name, value in found.items()
                                       if kind == VALUES and self._is_subtracted(near[0], name)}
                 if len(set(map(identity, found.values()))) == 1:
-                    name, value = next(iter(found.items()))
-                    self._labels_at[place] = name
+                    self._labels_at[place], value = next(iter(found.items()))
                     return value
                 if found:
                     return None
@@ -391,8 +390,7 @@ def _restart(held: _Evaluation, scope: Scope) -> None:
     """Forgets the batches so far if a variable says that the program begins to count anew."""
     for name, value in scope.variables.items():
         if type(value) in (int, float) and not value and held.before.pop(
-            f"{scope.function}: {name}", 0.0
-        ):
+                f"{scope.function}: {name}", 0.0):
             held.passes.clear()
 
 

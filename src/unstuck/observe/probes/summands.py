@@ -59,7 +59,9 @@ def _below(node: Any, factor: float | None, losses: set[int], first: bool) -> It
     behind = graph.parents(node)
     name = node.name()
     scalar = first and graph.shape(node) == ()
-    if name in graph.SUMS and behind and (scalar or _holds(node, losses)):
+    # A loss may itself be made of a sum, as a cross entropy with smoothed labels is.
+    whole = name in graph.SUMS and graph.sequence(node) in losses
+    if name in graph.SUMS and behind and not whole and (scalar or _holds(node, losses)):
         for index, (parent, _) in enumerate(node.next_functions):
             if parent is not None:
                 minus = name == "SubBackward0" and index == 1
