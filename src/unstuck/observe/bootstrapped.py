@@ -11,6 +11,7 @@ from unstuck.observe.source.vectors import Vector
 
 FEWEST = 8  # samples of a batch
 LEAST_DISCOUNT = 0.3
+LEAST_BESIDE_SCALED = 0.8  # by less, a target is a mixture of a label and a second opinion
 LARGEST_SCALE = 1_000.0  # of a reward, or one over it
 PRECISION = 1e-4  # relative
 
@@ -74,7 +75,8 @@ def _likely(
         len(targets), len(held), dtype=value.dtype)
     ratios = (wanted[:, None] - scales[..., None] * rewards) / value[some]
     discounts = ratios.where(ratios.abs() > 1e-6, torch.nan).nanmedian(-1).values
-    likely = (discounts >= LEAST_DISCOUNT) & (discounts <= 1 + PRECISION) & (
+    least = LEAST_BESIDE_SCALED if scaled else LEAST_DISCOUNT
+    likely = (discounts >= least) & (discounts <= 1 + PRECISION) & (
         scales.abs() >= 1 / LARGEST_SCALE) & (scales.abs() <= LARGEST_SCALE)
     for i, j in likely.nonzero().tolist():
         yield targets[i], replace(held[j], values=scales[i, j] * held[j].values)

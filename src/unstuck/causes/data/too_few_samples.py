@@ -126,7 +126,7 @@ def _detect(view: View) -> Verdict:
                        ("a comparison with a run on half of the training samples",))
     constant = constant_loss(view)
     # What is far behind the network at its best does not see what the network learns from.
-    beside = BESIDE * (1 - best / constant) if constant is not None else 0.0
+    beside = BESIDE * (1 - best / constant) if constant else 0.0
     if not curve["100 %"] >= max(view.limit(LEARNS), beside):
         if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view) and (
             constant is not None and best < constant  # else the held-out data are of another kind

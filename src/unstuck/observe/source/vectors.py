@@ -58,7 +58,8 @@ class Vector:
 def vectors(sites: Sites, size: int) -> list[Vector]:
     """The variables of the program's innermost frames with `size` numbers, one for each sample.
 
-    Also, behind those, what the batch took from longer ones, as in `rewards[picked]`.
+    The global ones that they use are among them. Also, behind those, what the batch took from
+    longer ones, as in `rewards[picked]`.
     """
     found: list[Vector] = []
     longer: dict[str, tuple[Any, Any]] = {}
