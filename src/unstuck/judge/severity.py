@@ -17,7 +17,7 @@ from unstuck.schema.findings import (
     Severity,
 )
 
-SUSPECT = 0.4  # none weaker was to blame in some three hundred programs written elsewhere
+SUSPECT = 0.35  # none weaker was to blame in some three hundred programs written elsewhere
 PROVEN = 0.7  # a finding at least this sure is to blame if the skill falls short
 
 

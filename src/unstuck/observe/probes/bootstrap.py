@@ -52,7 +52,8 @@ class _Call:
 
     called: weakref.ref[nn.Module]
     site: Site | None
-    given: torch.Tensor
+    given: tuple[int, ...]  # the shape of its input
+    read: torch.Tensor  # a mark of it
     samples: int
     output: torch.Tensor | None
     trained: bool
@@ -111,12 +112,12 @@ class BootstrapProbe(Probe):
         if not self._moment.sampled or len(self._calls) >= MOST_CALLS:
             return
         given = next(iter(tensors_in(*args, *kwargs.values())), None)
-        if given is not None and is_plain(given) and is_plain(output) and observable(output) and (
+        if given is not None and observable(given) and is_plain(output) and observable(output) and (
                 FEWEST <= len(output) <= MOST_SAMPLES if output.ndim else False):
             small = output.ndim == 1 or (output.ndim == 2 and output.shape[1] <= MOST_ACTIONS)
             self._calls.append(_Call(
-                weakref.ref(unwrapped(module)), self._sites.here(), given, len(output),
-                output.detach() if small else None, output.requires_grad))
+                weakref.ref(unwrapped(module)), self._sites.here(), tuple(given.shape), mark(given),
+                len(output), output.detach() if small else None, output.requires_grad))
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Looks where the targets are at hand."""
@@ -160,7 +161,8 @@ class BootstrapProbe(Probe):
                       for called, out in made for other, by in made
                       if called is not other and 1 < by.shape[1] == out.shape[1])
             later = [out for (call, _), out in zip(sources, outputs, strict=True)
-                     if any(_is_other(call.given, each.given) for each in trained if each.trained)]
+                     if any(call.given == each.given and not torch.equal(call.read, each.read)
+                            for each in trained if each.trained)]
             relation = find(targets or held, held, [*outputs, *islice(chosen, MOST_CALLS)], later)
             if relation is None:
                 return
@@ -190,7 +192,7 @@ class BootstrapProbe(Probe):
         return [(call, twin) for call in self._alive() if id(call.module) not in online
                 for twin in trained
                 if _shapes(twin.module) == _shapes(call.module)
-                and twin.given.shape == call.given.shape]
+                and twin.given == call.given]
 
     # What is written ----------------------------------------------------------------------------
     def look_ended(self, step: int) -> None:
@@ -287,11 +289,6 @@ def _type(ends: Vector, shape: tuple[int, ...]) -> str:
     if ends.type == "list" and shape == (*ends.shape, 1):
         return "column"
     return ends.type if ends.shape == shape else ""
-
-
-def _is_other(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two inputs are of the same kind and not the same."""
-    return one.shape == other.shape and not torch.equal(one, other)
 
 
 def _shapes(module: nn.Module) -> list[torch.Size]:
