@@ -5,8 +5,9 @@
 Every program runs bare and watched, each in a process forked from one that has all imported, and
 its record is judged in a third; what is compared is processor time. It finds a probe or a rule
 that is slow in programs of one kind: the three loops of `benchmarks.overhead` never meet them.
-With --whole nothing is thinned by measured time, as in the tests. Exit status 1 where watching
-added more than a program took and five seconds, or where a diagnosis took five.
+With --whole nothing is thinned by measured time, as in the tests. Interrupted, it shows what it
+has. Exit status 1 where watching added more than a program took and five seconds, or where a
+diagnosis took five.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -139,9 +140,12 @@ def main() -> int:
     options = parser.parse_args()
     programs = [p for p in corpus.programs(long=True) if options.only in str(p)]
     costs = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with suppress(KeyboardInterrupt), Progress(
+            console=Console(stderr=True), transient=True) as progress:
         for program in progress.track(programs, description="timing"):
             costs.append(cost_of(program, options.whole))
+    if not costs:
+        return 0
     costs.sort(key=lambda cost: max(cost.added, cost.judged), reverse=True)
     table = Table("program", "alone", "watching adds", "ratio", "diagnosis",
                   title="seconds of processor time, the slowest first")
