@@ -93,21 +93,13 @@ def compare(run: Run) -> Comparison:
 # In this process ---------------------------------------------------------------------------------
 def _end_state(run: Run, folder: Path, *, watched: bool) -> dict[str, Any]:
     folder.mkdir()
-    ours, theirs = apart.context().Pipe(duplex=False)
-    process = apart.context().Process(
-        target=run_here, args=(run, str(folder), watched, theirs))
-    process.start()
-    theirs.close()
     try:
-        if not ours.poll(TIMEOUT):
-            return {"trouble": f"no end after {TIMEOUT:.0f} s"}
-        return ours.recv()
+        state: dict[str, Any] = apart.answer(run_here, (run, str(folder), watched), TIMEOUT)
+        return state
+    except TimeoutError as error:
+        return {"trouble": str(error)}
     except EOFError:
         return {"trouble": f"the process died: {_tail(folder)}"}
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
 
 
 def _tail(folder: Path) -> str:

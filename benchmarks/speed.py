@@ -18,20 +18,24 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 import corpus
+import unstuck
 from corpus import Program
 from harness import apart
+from unstuck.judge.engine import diagnose
 
 MOST = 5.0  # seconds of processor time, far from what a fork's own costs and moods come to
 TIMEOUT = 900.0  # seconds for one part
@@ -60,71 +64,31 @@ class Cost:
 def cost_of(program: Program, whole: bool) -> Cost:
     """Runs a program bare and watched, and judges it, each in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="unstuck-speed-") as folder:
-        bare = _seconds(run_bare, program, folder)
-        watched = _seconds(run_wholly_watched if whole else run_watched, program, folder)
-        judged = _seconds(judge, program, folder)
+        record = Path(folder, "record")
+        bare, watched, judged = (
+            float(apart.answer(timed_here, (part, program, folder), TIMEOUT)) for part in (
+                partial(run, program, None, {}),
+                partial(run, program, record, {"overhead": 1.0} if whole else {}),
+                partial(diagnose, record)))
     return Cost(program, bare, watched, judged)
 
 
-def _seconds(part: Part, program: Program, folder: str) -> float:
-    ours, theirs = apart.context().Pipe(duplex=False)
-    process = apart.context().Process(target=timed_here, args=(part, program, folder, theirs))
-    process.start()
-    theirs.close()
-    try:
-        return float(ours.recv()) if ours.poll(TIMEOUT) else TIMEOUT
-    except EOFError:
-        raise RuntimeError(f"{program} did not end") from None
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
-
-
 # In the child ------------------------------------------------------------------------------------
-Part = Callable[[Program, str], None]
-
-
-def timed_here(part: Part, program: Program, folder: str, pipe: Connection) -> None:
+def timed_here(
+    part: Callable[[], object], program: Program, folder: str, pipe: Connection
+) -> None:
     """Sends the processor time of a part; for the child only."""
     apart.settle(folder, str(program.file))
     begun = time.process_time()
-    part(program, folder)
+    part()
     pipe.send(time.process_time() - begun)
 
 
-def run_bare(program: Program, folder: str) -> None:
-    """Runs a program; an exception of its own ends it."""
-    _run(program, nullcontext())
-
-
-def run_watched(program: Program, folder: str) -> None:
-    """Runs a program under watch, as a user does."""
-    import unstuck
-
-    _run(program, unstuck.watch(Path(folder, "record")))
-
-
-def run_wholly_watched(program: Program, folder: str) -> None:
-    """Runs a program under watch, with all looks of the schedule."""
-    import unstuck
-
-    _run(program, unstuck.watch(Path(folder, "record"), overhead=1.0))
-
-
-def judge(program: Program, folder: str) -> None:
-    """Judges the record in the folder."""
-    from unstuck.judge.engine import diagnose
-
-    diagnose(Path(folder, "record"))
-
-
-def _run(program: Program, watching: AbstractContextManager[Any]) -> None:
-    import torch
-
+def run(program: Program, record: Path | None, options: Mapping[str, Any]) -> None:
+    """Runs a program, watched if there is to be a record; an exception of its own ends it."""
     torch.set_num_threads(1)
     try:
-        with watching:
+        with nullcontext() if record is None else unstuck.watch(record, **options):
             getattr(apart.loaded(program.file), program.function)()
     except Exception:
         traceback.print_exc()

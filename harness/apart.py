@@ -8,11 +8,12 @@ import multiprocessing
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "unstuck"
@@ -30,6 +31,28 @@ def context() -> ForkServerContext:
     made = multiprocessing.get_context("forkserver")
     made.set_forkserver_preload(list(PRELOAD))
     return made
+
+
+def answer(function: Callable[..., None], arguments: tuple[Any, ...], timeout: float) -> Any:
+    """What a function sends by the pipe that it is given last, in a process of its own.
+
+    Raises:
+        TimeoutError: it sent nothing in so many seconds.
+        EOFError: the process died.
+    """
+    ours, theirs = context().Pipe(duplex=False)
+    process = context().Process(target=function, args=(*arguments, theirs))
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(timeout):
+            raise TimeoutError(f"no end after {timeout:.0f} s")
+        return ours.recv()
+    finally:
+        process.join(5)  # its loaders' workers end with it
+        process.kill()
+        process.join()
+        ours.close()
 
 
 def mark(files: Iterable[Path]) -> str:

@@ -83,22 +83,13 @@ class Runs:
 
 
 def _apart(home: Path, reads: str) -> dict[str, Any]:
-    ours, theirs = apart.context().Pipe(duplex=False)
-    process = apart.context().Process(target=run_here, args=(str(home), reads, theirs))
-    process.start()
-    theirs.close()
     try:
-        if not ours.poll(TIMEOUT):
-            return {"trouble": f"no end after {TIMEOUT:.0f} s"}
-        found: dict[str, Any] = ours.recv()
+        found: dict[str, Any] = apart.answer(run_here, (str(home), reads), TIMEOUT)
         return found
+    except TimeoutError as error:
+        return {"trouble": str(error)}
     except EOFError:
         return {"trouble": "the process died"}
-    finally:
-        process.join(5)  # its loaders' workers end with it
-        process.kill()
-        process.join()
-        ours.close()
 
 
 # In the child ------------------------------------------------------------------------------------

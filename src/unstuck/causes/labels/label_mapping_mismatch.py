@@ -42,8 +42,8 @@ GAIN = Threshold(
 )
 KNOWN = Threshold(
     "training-accuracy", 0.7,
-    "The network must have learned the training classes. Otherwise it may confuse classes for any "
-    "reason.",
+    "The network must have learned the training classes, as this shows or `relabelled-accuracy` "
+    "does. Otherwise it may confuse classes for any reason.",
     "half-way between a fair and a perfect accuracy for few classes",
 )
 LIKE = Threshold(

@@ -66,12 +66,14 @@ ON_ITS_WAY = Threshold(
 def _detect(view: View) -> Verdict:
     found, size, updates = slow(view), samples_per_step(view), updates_per_epoch(view)
     if not isinstance(found, Slow):
-        few = size is not None and size >= BIG and updates is not None and updates <= ONE and (
-            view.record.steps <= 2 * view.limit(FEW))
-        return found if not few or view.outcome.kind is not OutcomeKind.LEARNING else Unknown(
-            f"the loss still falls after {count(view.record.steps, 'update')}, each of all "
-            "samples; how much lower more updates bring it shows when they are made",
-            ("a run with an eighth of the batch size",))
+        if view.outcome.kind is OutcomeKind.LEARNING and (
+                view.record.steps <= 2 * view.limit(FEW) and size is not None and size >= BIG
+                and updates is not None and updates <= ONE):
+            return Unknown(
+                f"the loss still falls after {count(view.record.steps, 'update')}, each of all "
+                "samples; how much lower more updates bring it shows when they are made",
+                ("a run with an eighth of the batch size",))
+        return found
     if size is None:
         return Unknown("the batch size is not known", (BATCH_SIZE.name,))
     if not size >= view.limit(SMALL):

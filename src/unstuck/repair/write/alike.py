@@ -69,15 +69,14 @@ def _left_out(source: Source) -> Iterator[tuple[Splice, ...]]:
     for one, other in (pair for each in alike.values() for pair in permutations(each, 2)):
         differ = [(a.id, b) for a, b in zip(_names_of(one), _names_of(other), strict=True)
                   if a.id != b.id]
-        for target, made in assigned if len(differ) == 1 else ():
-            (name, taken), = differ
-            own = [each for each in _names_of(made) if target == name and each.id != taken.id
+        if len(differ) != 1:
+            continue
+        name, taken = differ[0]
+        for made in (value for target, value in assigned if target == name):
+            own = [each for each in _names_of(made) if each.id != taken.id
                    and any({each.id, taken.id} <= parts for parts in split)]
             if own and source.function(made) is source.function(other):
-                start = source.span(made)[0]
-                yield change.replace(source, taken, apply(source.code(made), [
-                    Splice(source.name, left - start, right - start, taken.id)
-                    for left, right in sorted(map(source.span, own))]))
+                yield change.replace(source, taken, _for(Found(source, made), own, taken.id))
 
 
 def _names_of(expression: ast.expr) -> list[ast.Name]:
