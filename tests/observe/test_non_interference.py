@@ -23,13 +23,12 @@ def turn() -> int:
     return int(apart.mark(apart.PACKAGE.rglob("*.py")), 16) % PARTS
 
 
-def part(number: int) -> list[Run]:
+def part(number: int, runs: list[Run]) -> list[Run]:
     """One part of all."""
-    runs = every_run(STEPS)
-    return [run for index, run in enumerate(runs) if index % PARTS == number]
+    return runs[number::PARTS]
 
 
-@pytest.mark.parametrize("run", [] if ALL else part(turn()), ids=str)
+@pytest.mark.parametrize("run", [] if ALL else part(turn(), every_run(STEPS)), ids=str)
 def test_the_first_steps_are_the_same_bare_and_watched(run: Run) -> None:
     check(compare(run))
 
@@ -49,8 +48,9 @@ def check(found: Comparison) -> None:
 
 
 def test_the_parts_are_everything() -> None:
-    runs = [run for number in range(PARTS) for run in part(number)]
-    assert sorted(map(str, runs)) == sorted(map(str, every_run()))
+    every = every_run(STEPS)
+    runs = [run for number in range(PARTS) for run in part(number, every)]
+    assert sorted(map(str, runs)) == sorted(map(str, every))
     assert len({(run.file, run.function) for run in runs}) == len(runs) > 0
 
 
