@@ -19,7 +19,7 @@ from unstuck.observe.probes.workers import WorkerProbe
 from unstuck.observe.source.altering import altering
 from unstuck.observe.source.datasets import innermost, stores
 from unstuck.observe.source.variables import own_attributes
-from unstuck.observe.tensors import evenly, is_plain, observable
+from unstuck.observe.tensors import evenly, observable
 from unstuck.schema.facts.stored import Altered
 from unstuck.schema.signals.stored import CHANGED_BY_FETCH, FETCH_CHANGE, ROWS
 
@@ -140,10 +140,12 @@ def _taken(held: Any, rows: list[int], samples: int | None) -> Numbers | None:
     count how often each sample was fetched.
     """
     found = []
-    if held is None or (isinstance(held, torch.Tensor) and not is_plain(held)) or (
-        type(held) is not list and not held.ndim
+    if held is None or (type(held) is not list and not held.ndim) or (
+        isinstance(held, torch.Tensor) and not (observable(held) and held.is_cpu)
     ):
         return None
+    if type(held) is not list and held.ndim > 1 and _contiguous(held):
+        return _of_rows(held, rows)
     series = samples is not None and type(held) is not list and held.ndim == 1 and (
         len(held) >= samples + WINDOW and "float" in str(held.dtype))
     with torch.no_grad():
@@ -161,6 +163,35 @@ def _taken(held: Any, rows: list[int], samples: int | None) -> Numbers | None:
     return np.stack(found)
 
 
+def _contiguous(held: Any) -> bool:
+    if isinstance(held, torch.Tensor):
+        return bool(held.is_contiguous())
+    return bool(held.flags.c_contiguous)
+
+
+def _of_rows(held: Any, rows: list[int]) -> Numbers | None:
+    """A copy of some numbers of rows that lie one behind the other, in one go."""
+    if not rows or not -len(held) <= min(rows) <= max(rows) < len(held):
+        return None
+    if isinstance(held, torch.Tensor):
+        numbers = held.detach().view(len(held), -1)
+        if numbers.shape[1] < 2:
+            return None
+        keep, taken = evenly(numbers.shape[1], ELEMENTS, held.device), torch.tensor(
+            rows, device=held.device)
+        picked = numbers[taken] if keep is None else numbers[taken[:, None], keep]
+        return np.asarray(picked.double().numpy())
+    width = held.size // len(held)
+    if held.dtype.kind not in "fiu" or width < 2:
+        return None
+    return np.asarray(
+        held.reshape(len(held), width)[np.array(rows)[:, None], _evenly(width)], dtype=np.float64)
+
+
+def _evenly(size: int) -> Numbers:
+    return np.unique(np.linspace(0, size - 1, min(ELEMENTS, size)).astype(int))
+
+
 def _numbers(sample: Any) -> Numbers | None:
     """A copy of some numbers of a sample."""
     if isinstance(sample, torch.Tensor):
@@ -171,6 +202,5 @@ def _numbers(sample: Any) -> Numbers | None:
         return np.asarray((flat if keep is None else flat[keep]).double().numpy()).copy()
     if isinstance(sample, np.ndarray) and sample.dtype.kind in "fiu" and sample.size > 1:
         flat = sample.reshape(-1)
-        picked = np.unique(np.linspace(0, len(flat) - 1, min(ELEMENTS, len(flat))).astype(int))
-        return np.asarray(flat[picked], dtype=np.float64)
+        return np.asarray(flat[_evenly(len(flat))], dtype=np.float64)
     return None
