@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,34 +13,27 @@ from torch import nn
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.all_pairs import AllPairs
 from unstuck.observe.probes.answers import (
-    PREDICTED,
     Identity,
-    are_classes,
-    are_values,
-    are_zeros_and_ones,
     axis_of,
-    digest,
     identity,
 )
 from unstuck.observe.probes.counting import Part, Tally, of_classes, of_two_classes
 from unstuck.observe.probes.evaluations import EvaluationLosses
+from unstuck.observe.probes.label_search import VALUES, LabelSearch, Place
 from unstuck.observe.probes.losses import LossProbe
 from unstuck.observe.probes.unheld import Unheld
 from unstuck.observe.source.comparisons import (
-    LABELS,
     compared_values,
     compares,
     compares_sigmoid,
     computed_by,
     divides,
-    is_difference,
     reading,
     subtracts,
     takes_largest,
 )
-from unstuck.observe.source.named import NEAR, SCORE, SHARE, Scope, scopes, subsets, tensor_of
+from unstuck.observe.source.named import SCORE, SHARE, Scope, scopes, subsets
 from unstuck.observe.source.sites import expression_at, syntax_tree, user_trees
-from unstuck.observe.source.taken import taken_alike
 from unstuck.observe.tensors import observable, tensors_in
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.scores import Code, Counting, Score, Scoring
@@ -56,15 +48,13 @@ MOST_EVALUATIONS = 1_000  # that are looked at
 MOST_PASSES = 8  # of an evaluation
 FIRST, EACH = 8, 16  # batches of it after which its variables are looked at
 MOST_PARTS = 8  # of the samples of a batch
-MOST_OUTPUTS = 8  # that are told from answers: a variable holds one of the last
 LOGITS, PROBABILITIES = "binary_cross_entropy_with_logits", "binary_cross_entropy"
 SURE = 3  # values of a variable that agree
 MOST = 0.8  # of the values of a variable must agree: a few do by chance
-VALUES, MOST_COLUMNS = "values", 16  # outputs that are numbers, of a sample
+MOST_COLUMNS = 16  # numbers of a sample
 PATIENCE = 30  # calls beside which nothing lies that values could be compared with
 WRITTEN = {Counting.ALL: subtracts, Counting.BATCHES: divides, Counting.SHARES: divides,
            Counting.COLUMN: takes_largest}
-Place = tuple[int, int]
 Rows = np.ndarray[Any, np.dtype[Any]]  # numbers of rows, or a mask
 
 
@@ -110,12 +100,9 @@ class ScoreProbe(Probe):
         self._evaluation: _Evaluation | None = None
         self._evaluations = 0
         self._looks = 0
-        # Digests of what models have put out, which is no answer of the program's.
-        self._made: deque[tuple[float, ...]] = deque(maxlen=MOST_OUTPUTS)
+        self._labels = LabelSearch(context)
         self._in_vain = 0  # how often nothing was found that values could be compared with
         self._sigmoid: bool | None = None  # whether the program's code compares one with a half
-        self._labels_at: dict[Place, str] = {}  # the variable that holds them, by where it is used
-        self._subtracted: dict[Place, bool] = {}  # whether labels are, from what is made there
         self._agreed: dict[tuple[str, Counting], int] = {}
         self._others: dict[str, int] = {}  # values of a variable that are not the right count
         self._unheld = Unheld(context)
@@ -178,7 +165,7 @@ class ScoreProbe(Probe):
         self._pairs.ended()
         for places, run in held.passes.items():
             self._unheld.ended(places[0], held.step, run.parts[""])
-        self._evaluated.ended(held.step, any(self._subtracted.values()) or any(
+        self._evaluated.ended(held.step, self._labels.are_told() or any(
             how is Counting.RIGHT and agreed >= SURE and self._mostly(called, how, agreed)
             for (called, how), agreed in self._agreed.items()))
 
@@ -212,20 +199,15 @@ class ScoreProbe(Probe):
     ) -> None:
         """Adds a batch to its pass, counted in each way; without labels the pass is dropped."""
         kind = self._kind(output)
-        found = self._labels(places[0], near, output, kind, given)
-        if kind == VALUES:
-            self._made.append(digest(output))
+        found = self._labels.of(places[0], near, output, kind, given)
         if found is None:
             held.passes.pop(places, None)
-            if kind == VALUES and not self._labels_at:  # an agent acts, for instance
+            if kind == VALUES and not self._labels.at:  # an agent acts, for instance
                 self._in_vain += 1
             return
         with torch.no_grad():
             output, labels = output.detach().cpu(), found.detach().cpu().clone()
             if kind == VALUES:
-                if places[0] not in self._subtracted:
-                    name = self._labels_at[places[0]]
-                    self._subtracted[places[0]] = self._is_subtracted(near[0], name)
                 self._evaluated.add_values(output, labels)
                 self._pairs.add(output, labels)
                 return
@@ -234,8 +216,8 @@ class ScoreProbe(Probe):
                 counts = of_two_classes(
                     output.float(), labels, kind == LOGITS, self._compares_sigmoid())
                 run.parts[""].add(len(output), counts)
-                if Counting.PAIRS in counts and places[0] in self._labels_at:
-                    self._unheld.meets(places[0], near[0], self._labels_at[places[0]])
+                if Counting.PAIRS in counts and places[0] in self._labels.at:
+                    self._unheld.meets(places[0], near[0], self._labels.at[places[0]])
                 self._evaluated.add(output, labels, None)
                 return
             axis = axis_of(labels, output, {
@@ -258,54 +240,10 @@ class ScoreProbe(Probe):
                         told[rows], some, classes,
                         None if alone is None else alone[torch.from_numpy(rows)]))
 
-    def _is_subtracted(self, scope: Scope, name: str) -> bool:
-        """Whether a variable is, from what the model returns at this place."""
-        tree = syntax_tree(scope.file)
-        return tree is not None and is_difference(tree, scope.function, scope.line, name)
-
     def _compares_sigmoid(self) -> bool:
         if self._sigmoid is None:
             self._sigmoid = compares_sigmoid([tree for _, tree in user_trees(self._sites)])
         return self._sigmoid
-
-    def _labels(
-        self, place: Place, near: list[Scope], output: torch.Tensor, kind: str,
-        given: set[Identity],
-    ) -> torch.Tensor | None:
-        """The only variable that may be the labels of a batch; later at this place the same one."""
-        fits = {"classes": are_classes, VALUES: are_values}.get(kind, are_zeros_and_ones)
-        known = self._labels_at.get(place)
-        usual = tensor_of(near[0].variables.get(known or ""))
-        if usual is not None and identity(usual) not in given and fits(usual, output):
-            return usual
-        for scope in near[:NEAR]:
-            for deep in (False, True):
-                found = {name: value for name, value in scope.tensors(deep, output.shape[0])
-                         if identity(value) not in given and fits(value, output)
-                         and not (kind == VALUES and (
-                             PREDICTED.search(name) or digest(value) in self._made))}
-                if known in found:
-                    return found[known]
-                if known is not None:
-                    continue  # another may be what was made of them, such as the error
-                alone = len(set(map(identity, found.values()))) == 1
-                named = {name: value for name, value in found.items() if LABELS.search(name)}
-                # Many variables are values: the only one beside the call needs no such name.
-                if not alone or (kind == VALUES and (deep or scope is not near[0] or named)):
-                    found = named or {name: value for name, value in found.items()
-                                      if kind == VALUES and self._is_subtracted(near[0], name)}
-                if len(set(map(identity, found.values()))) == 1:
-                    self._labels_at[place], value = next(iter(found.items()))
-                    return value
-                if found:
-                    return None
-        with torch.no_grad():
-            parts = {name: value for name, value in taken_alike(near[0], output.shape[0])
-                     if fits(value, output)}
-        if len(parts) != 1:
-            return None
-        self._labels_at[place], value = next(iter(parts.items()))
-        return value
 
     # What the program holds -----------------------------------------------------------------------
     def _compare(self, held: _Evaluation, near: list[Scope]) -> None:

@@ -6,11 +6,14 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from types import FrameType
 
 from unstuck.observe.source.lexical import own_nodes
+from unstuck.observe.source.nodes import nodes_of
 from unstuck.observe.source.sites import Sites, syntax_tree
 
+KEPT = 256  # statements of which it is remembered
 _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 MOST_FRAMES = 4  # of the program's own, from the call outwards
 
@@ -30,7 +33,7 @@ class Kept:
         """Whether the statement at a line of a function reads the result, or what is made of it."""
         if (file, function) != (self.file, self.function):
             return False
-        statement = _statement(file, line)
+        statement = statement_at(file, line)
         return statement is not None and (
             statement.lineno <= self.line <= (statement.end_lineno or statement.lineno)
             or any(isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
@@ -47,7 +50,7 @@ def kept(sites: Sites) -> list[Kept]:
         if frame.f_code.co_name in _COMPREHENSIONS:  # a frame of its own before Python 3.12
             frame = frame.f_back
             continue
-        statement = _statement(file, line) if sites.is_user(file) else None
+        statement = statement_at(file, line) if sites.is_user(file) else None
         if statement is not None:
             names = frozenset(_bound(statement, place))
             found.append(Kept(file, frame.f_code.co_name, line, _computed(file, statement, names)))
@@ -59,28 +62,42 @@ def kept(sites: Sites) -> list[Kept]:
     return found
 
 
-def _statement(file: str, line: int) -> ast.stmt | None:
+def statement_at(file: str, line: int) -> ast.stmt | None:
     """The innermost statement at a line, None if the file cannot be read."""
     tree = syntax_tree(file)
-    around = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)
-              and node.lineno <= line <= (node.end_lineno or node.lineno)] if tree else []
+    return _around(tree, line) if tree is not None else None
+
+
+@lru_cache(maxsize=KEPT)
+def _around(tree: ast.Module, line: int) -> ast.stmt | None:
+    around = [node for node in nodes_of(tree) if isinstance(node, ast.stmt)
+              and node.lineno <= line <= (node.end_lineno or node.lineno)]
     return max(around, key=lambda node: node.lineno, default=None)
 
 
 def _bound(statement: ast.stmt, place: int | None = None) -> Iterator[str]:
-    """The names that a statement binds; of a tuple only the one at a place, if that is known."""
+    """The names that a statement binds, or whose lists it adds to; of a tuple only the one at a
+    place, if that is known.
+    """
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and isinstance(
+            call.func.value, ast.Name) and call.func.attr in ("append", "extend"):
+        yield call.func.value.id
     targets = statement.targets if isinstance(statement, ast.Assign) else (
         [statement.target] if isinstance(statement, ast.AnnAssign | ast.AugAssign) else [])
     for target in targets:
         if place is not None and isinstance(target, ast.Tuple) and place < len(target.elts):
             target = target.elts[place]
+        while isinstance(target, ast.Subscript):  # what an index names is not bound
+            target = target.value
         yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
+@lru_cache(maxsize=KEPT)
 def _computed(file: str, statement: ast.stmt, names: frozenset[str]) -> frozenset[str]:
     """Names, and those that the function, or the file, gives to what it computes of them."""
     tree = syntax_tree(file)
-    scope = _function(statement, tree) or tree
+    scope = function_around(statement, tree) or tree
     found = set(names)
     for node in own_nodes(scope) if scope is not None and names else ():
         if isinstance(node, ast.Assign | ast.AugAssign) and node.lineno > statement.lineno and any(
@@ -89,16 +106,18 @@ def _computed(file: str, statement: ast.stmt, names: frozenset[str]) -> frozense
     return frozenset(found)
 
 
-def _function(
+@lru_cache(maxsize=KEPT)
+def function_around(
     statement: ast.stmt, tree: ast.Module | None
 ) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The innermost function around a statement."""
-    functions = [node for node in ast.walk(tree) if isinstance(
+    functions = [node for node in nodes_of(tree) if isinstance(
         node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.lineno <= statement.lineno <= (node.end_lineno or 0)] if tree else []
     return max(functions, key=lambda node: node.lineno, default=None)
 
 
+@lru_cache(maxsize=KEPT)
 def is_returned(statement: ast.stmt, names: frozenset[str], tree: ast.Module | None) -> bool:
     """Whether a function returns what a statement of it has got, under its name or at once."""
     if isinstance(statement, ast.Return):
@@ -118,7 +137,7 @@ def _returned(
     statement: ast.stmt, tree: ast.Module | None
 ) -> Iterator[tuple[int | None, ast.expr]]:
     """What the function around a statement returns; of tuples each part with its place."""
-    function = _function(statement, tree)
+    function = function_around(statement, tree)
     for node in ast.walk(function) if function is not None else ():
         if isinstance(node, ast.Return) and node.value is not None:
             if isinstance(node.value, ast.Tuple | ast.List):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -29,22 +29,26 @@ def taken_alike(scope: Scope, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
     if known is None:
         return
     index, names = known
-    picked = _picked(scope, index)
+    rows_picked = picked(scope.variables.get, index)
     for name in names:
         whole = tensor_of(scope.variables.get(name), rows)
         if whole is not None and whole.ndim and len(whole) >= rows and (
-            (found := _rows(whole, picked)) is not None and len(found) == rows
+            (found := rows_of(whole, rows_picked)) is not None and len(found) == rows
         ):
             yield f"{name}[{ast.unparse(index)}]", found
 
 
-def _picked(scope: Scope, index: ast.expr) -> Any:
-    """What an index is now: a variable, or a slice between variables and numbers."""
+def picked(value: Callable[[str], Any], index: ast.expr) -> Any:
+    """What an index is now: a variable, or a slice between variables and numbers.
+
+    Args:
+        value: of a name.
+    """
     if isinstance(index, ast.Name):
-        return scope.variables.get(index.id)
+        return value(index.id)
     if not isinstance(index, ast.Slice):
         return None
-    bounds = [each.value if isinstance(each, ast.Constant) else _picked(scope, each)
+    bounds = [each.value if isinstance(each, ast.Constant) else picked(value, each)
               for each in (index.lower, index.upper) if each is not None]
     if not all(type(bound) is int for bound in bounds):
         return None
@@ -74,17 +78,18 @@ def _alike(tree: ast.Module, line: int) -> tuple[ast.expr, tuple[str, ...]] | No
                                if by == index and name != inputs}))
 
 
-def _rows(whole: torch.Tensor, picked: Any) -> torch.Tensor | None:
-    if isinstance(picked, slice):
-        return whole[picked]
-    if type(picked) is np.ndarray and picked.ndim == 1 and picked.dtype.kind in "iub":
-        picked = torch.from_numpy(picked)
-    if not is_plain(picked) or not observable(picked) or picked.ndim != 1 or (
-        picked.is_floating_point() or picked.is_complex()
+def rows_of(whole: torch.Tensor, by: Any) -> torch.Tensor | None:
+    """The rows that an index picks: a slice, numbers of rows or a mask; None by anything else."""
+    if isinstance(by, slice):
+        return whole[by]
+    if type(by) is np.ndarray and by.ndim == 1 and by.dtype.kind in "iub":
+        by = torch.from_numpy(by)
+    if not is_plain(by) or not observable(by) or by.ndim != 1 or (
+        by.is_floating_point() or by.is_complex()
     ):
         return None
-    if picked.dtype is torch.bool:
-        return whole[picked.to(whole.device)] if len(picked) == len(whole) else None
-    places = picked.long().to(whole.device)
+    if by.dtype is torch.bool:
+        return whole[by.to(whole.device)] if len(by) == len(whole) else None
+    places = by.long().to(whole.device)
     inside = len(places) and int(places.min()) >= -len(whole) and int(places.max()) < len(whole)
     return whole[places] if inside else None
