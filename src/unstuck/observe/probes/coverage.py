@@ -59,9 +59,10 @@ class CoverageProbe(Probe):
             self._later.row(ROWS_LEFT_OUT, step, left)
 
     def _left_out(self, table: torch.Tensor) -> float | None:
-        """The share of the different rows that were not trained on.
+        """The share of the different rows that were not trained on, nor held out.
 
-        None for a variable that the program fills while it trains: some rows have just come.
+        None for a variable that the program fills while it trains: some rows have just come; and
+        where it is not known which rows are held out.
         """
         known = self._samples.trained_on
         rows = self._samples.hashes_of(table).keys()
@@ -71,5 +72,10 @@ class CoverageProbe(Probe):
         met = rows & known
         if content != self._rows or len(met) < KNOWN * len(known):
             return None
-        return 1 - len(met) / len(rows)
+        held_out: set[float] = set()
+        for every, apart in self._samples.passes():
+            if apart and len(rows & every) >= KNOWN * len(rows):
+                return None  # a pass over all rows, or passes over both parts
+            held_out |= apart
+        return len(rows - met - held_out) / len(rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import torch
@@ -93,6 +93,10 @@ class SampleProbe(Probe):
     def hashed(self) -> int:
         """How many training samples were hashed, those that came again among them."""
         return self._again[1]
+
+    def passes(self) -> Iterable[tuple[set[float], set[float]]]:
+        """Of each line that only looks at samples: all of them, and those of held-out batches."""
+        return self._overlap.passes(self.trained_on).values()
 
     def hashes_of(self, rows: torch.Tensor) -> Counter[float]:
         """The different hashes of samples on the host, and how often each occurs."""

@@ -15,6 +15,7 @@ ROUNDS = 8  # last training batches that tell how much of the training data is k
 KNOWN = 0.9  # a training sample is known so often: else nothing can be compared
 FEWEST = 100  # training samples that tell something although training has not come round
 SAME = 0.8  # of that: a batch of which this share was trained on is one of training data
+STRAY = 0.1  # a held-out batch has at most such a share of samples that were trained on
 SIGNALS = (HELD_OUT_OVERLAP, HELD_OUT_SAMPLES)
 
 
@@ -47,6 +48,18 @@ class Overlap:
                 self._trained = set(known)
         elif self._trained is None:
             self._again.append((met, len(batch.hashes.values)))
+
+    def passes(self, known: set[float]) -> dict[Site | None, tuple[set[float], set[float]]]:
+        """By the line that looked at them: all samples, and those of batches of which hardly one
+        was trained on.
+        """
+        found: dict[Site | None, tuple[set[float], set[float]]] = {}
+        for hashes, (_, site) in self._batches.items():
+            every, held_out = found.setdefault(site, (set(), set()))
+            every.update(hashes)
+            if sum(h in known for h in hashes) <= STRAY * len(hashes):
+                held_out.update(hashes)
+        return found
 
     def finish(
         self, writer: RecordWriter, known: set[float], unscored: bool, step: int,

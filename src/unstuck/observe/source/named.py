@@ -32,12 +32,13 @@ SHARE = re.compile(r"acc|score", re.IGNORECASE)  # of all samples, and no number
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The variables of a frame, and where it runs."""
+    """The variables of a frame, where it runs, and the variables of its module."""
 
     function: str
     file: str
     line: int
     variables: dict[str, Any]
+    module: dict[str, Any]
 
     def numbers(self) -> Iterator[tuple[str, float]]:
         """Numbers under names that speak of right answers, and fractions under any name; of a list
@@ -85,7 +86,8 @@ def scopes(sites: Sites, depth: int) -> tuple[list[Scope], tuple[tuple[int, int]
         if sites.is_user(code.co_filename):
             # The variables of a module outlive its frame.
             held = frame.f_globals if code.co_name == "<module>" else local_variables(frame)
-            found.append(Scope(code.co_name, code.co_filename, frame.f_lineno, held))
+            found.append(Scope(
+                code.co_name, code.co_filename, frame.f_lineno, held, frame.f_globals))
             places.append((id(code), frame.f_lasti))
         frame = frame.f_back
     return found, tuple(places)

@@ -77,8 +77,7 @@ def answers(results: list[Kept], near: list[Scope], in_unit: bool) -> Iterator[A
             kept.file, kept.function, kept.line)), None)
         if scope is None:
             continue
-        values = _Values(scope, next((each for each in near if each.function == "<module>"
-                                      and each.file == scope.file), None))
+        values = _Values(scope)
         for pair in _pairs(kept):
             found = values.tensor(pair.other)
             if found is not None and pair.rows is not None:
@@ -94,15 +93,15 @@ def answers(results: list[Kept], near: list[Scope], in_unit: bool) -> Iterator[A
 class _Values:
     """Values of the expressions that can be read without running anything of the program's."""
 
-    def __init__(self, scope: Scope, module: Scope | None) -> None:
-        self._scopes = [scope, *([module] if module is not None and module is not scope else [])]
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
 
     def of(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
-            return next((scope.variables[node.id] for scope in self._scopes
-                         if node.id in scope.variables), None)
+            inside = self._scope.variables
+            return inside[node.id] if node.id in inside else self._scope.module.get(node.id)
         if isinstance(node, ast.Attribute):
             held = self.of(node.value)
             return None if held is None or isinstance(held, torch.Tensor | np.ndarray) else (
