@@ -13,7 +13,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts.calls import StepKind
+from unstuck.schema.facts.calls import CallRole, ModelCall, StepKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.batches import BATCH_SIZE
@@ -68,6 +68,11 @@ def _detect(view: View) -> Verdict:
                                 f"{count(train.samples, 'different training sample')} {_USUAL}",
                                 KEPT_CONSTANT_SHARE)
         return Absent(f"{percent(1 - share)} of the first layer's inputs change between samples")
+    taught = [call.shape[0] for call in view.record.facts(ModelCall)
+              if call.role is CallRole.TRAIN and call.shape]
+    if taught and max(taught) == 1:
+        return Unknown("only single samples teach the model anything, perhaps always the same",
+                       ("batches of several samples",))
     sizes = view[BATCH_SIZE].finite.values if view.has(BATCH_SIZE) else np.zeros(0)
     if not float(np.max(sizes, initial=0.0)) >= 2:
         return Unknown("the model is called with one sample at a time, perhaps always the same",

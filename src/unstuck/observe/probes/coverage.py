@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import torch
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.outline import OutlineProbe
 from unstuck.observe.probes.samples import SampleProbe
+from unstuck.observe.samples.copies import near_copies
 from unstuck.schema.signals.drawing import ROW_COPIES, ROW_UNEVENNESS, ROWS_LEFT_OUT
+from unstuck.schema.signals.samples import NEAR_COPIES
 
 MOST_ROWS = 200_000
 MOST_NUMBERS = 5_000_000  # of the rows together, among which copies are looked for
 ROUNDS = 2  # batches looked at bring so many rows for each of the variable, by then
+COMPARED = 5_000  # rows, of which it is told how many are nearly equal
 LEFT = 0.25  # of the rows, or too few to look for
 KNOWN = 0.95  # of what was trained on is in the variable, or it is not where batches come from
 
@@ -22,7 +26,7 @@ KNOWN = 0.95  # of what was trained on is in the variable, or it is not where ba
 class CoverageProbe(Probe):
     """Looks for the rows of the variable among what was trained on, less and less often."""
 
-    signals = (ROW_COPIES, ROW_UNEVENNESS, ROWS_LEFT_OUT)
+    signals = (NEAR_COPIES, ROW_COPIES, ROW_UNEVENNESS, ROWS_LEFT_OUT)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -47,6 +51,10 @@ class CoverageProbe(Probe):
             if usual:
                 times, different = usual[0]
                 self._later.row(ROW_UNEVENNESS, step, 1 - times * different / max(rows, 1))
+            if len(found) < rows and table.numel() >= 2 * rows:
+                some = np.linspace(0, rows - 1, min(COMPARED, rows)).astype(int)
+                self._later.row(NEAR_COPIES, step, near_copies(
+                    table[torch.from_numpy(some)].reshape(len(some), -1).numpy()))
         hashed, different = self._samples.hashed, len(self._samples.trained_on)
         if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows:
             return

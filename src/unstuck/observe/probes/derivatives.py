@@ -35,8 +35,18 @@ class _Fixed:
     site: Site | None
     shape: tuple[int, ...]
     of: frozenset[int]  # creation numbers of the operations that were differentiated
+    by: weakref.ref[torch.Tensor] | None  # of a second derivative
     again: bool
     kept: list[Kept]
+
+    def meets(self, node: Any) -> bool:
+        """Whether a node is of what was differentiated, or is the input that a second derivative
+        is taken by: an equation holds further terms of it.
+        """
+        variable = graph.variable(node)
+        if variable is None:
+            return graph.sequence(node) in self.of
+        return self.by is not None and self.by() is variable
 
 
 @dataclass(slots=True)
@@ -71,7 +81,8 @@ class DerivativeProbe(Probe):
         if not pairs or len(self._found) >= MOST_CALLS or len(self._first) >= MOST_CALLS:
             return
         again = bool(self._first) and self._again(outputs)
-        self._note_fixed(outputs, [g for _, g in pairs if is_plain(g) and g.grad_fn is None], again)
+        self._note_fixed(
+            outputs, [(x, g) for x, g in pairs if is_plain(g) and g.grad_fn is None], again)
         if again:
             with torch.no_grad():
                 self._found += [(self._place(), torch.ne(g, 0).any() if observable(g) else None)
@@ -90,18 +101,21 @@ class DerivativeProbe(Probe):
             outputs if isinstance(outputs, tuple | list) else ()))
             if output.grad_fn is not None for node in graph.walk(output.grad_fn, NODES))
 
-    def _note_fixed(self, outputs: Any, gradients: list[torch.Tensor], again: bool) -> None:
+    def _note_fixed(
+        self, outputs: Any, pairs: list[tuple[torch.Tensor, torch.Tensor]], again: bool
+    ) -> None:
         """Remembers derivatives that have no graph, to look for them in that of the loss."""
         site = self._sites.here()
         known = self._known.get(site)
-        if not gradients or (known is not None and known.looks >= LOOKS):
+        if not pairs or (known is not None and known.looks >= LOOKS):
             return
         roots = [node for output in tensors_in(outputs, *(
             outputs if isinstance(outputs, tuple | list) else ())) if output.grad_fn is not None
             for node in graph.walk(output.grad_fn, NODES if again else NEAREST)]
         of = frozenset(graph.sequence(node) for node in roots if graph.variable(node) is None)
-        self._fixed += [_Fixed(site, tuple(g.shape), of, again, kept(self._sites))
-                        for g in gradients if g.numel() > 1]
+        self._fixed += [_Fixed(site, tuple(g.shape), of, weakref.ref(x) if again else None,
+                               again, kept(self._sites))
+                        for x, g in pairs if g.numel() > 1]
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks where the graph of the loss takes a derivative of this step as a constant."""
@@ -119,9 +133,8 @@ class DerivativeProbe(Probe):
                 ):
                     continue
                 if any(each.is_in(*frame) for frame in self._finite.frames(node)[-1:]
-                       for each in fixed.kept) and (
-                    any(graph.sequence(each) in fixed.of for each in graph.walk(behind[0], NODES)
-                        if graph.variable(each) is None)
+                       for each in fixed.kept) and any(
+                    fixed.meets(each) for each in graph.walk(behind[0], NODES)
                 ):
                     self._known.setdefault(fixed.site, _Known()).used = self._finite.called_at(
                         node, None)
