@@ -290,7 +290,9 @@ def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> 
         steep = found.sure_share >= view.limit(STEEP)
         strength = 0.8 if (learned_little(view.outcome) or steep) and (
             view.record.fact(Log) is None) else 0.6
-    strength = 0.5 if begun else strength
+    # What learned nothing in so few updates was ended before it could.
+    hurried = steps < view.limit(UPDATES) and learned_little(view.outcome)
+    strength = 0.6 if hurried else 0.5 if begun else strength
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
     fastest = np.inf
@@ -307,7 +309,7 @@ def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> 
                                rates(optimizer, (3 * now, 10 * now))))
     points, losses = loss_points(view)
     return Present(
-        strength=strength, of_value=True,
+        strength=strength, of_value=True, hides_outcome=hurried,
         title=f"training stopped after {count(steps, 'step')} while the loss was still falling: "
         + ("it had hardly begun, and fell ever faster" if begun else
            "50 % more training would probably lower it by a further "

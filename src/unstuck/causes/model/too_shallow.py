@@ -14,11 +14,13 @@ from unstuck.measures.capacity import (
 )
 from unstuck.measures.repeats import at_the_same_place
 from unstuck.measures.view import Threshold, View
+from unstuck.record.reader import Record
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ReplaceLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
+from unstuck.schema.facts.models import Layer, LayerRole, Parameter
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
@@ -62,16 +64,14 @@ TRIAL = ("four runs with one change each: a hidden layer of 64 units, momentum 0
 
 
 def _detect(view: View) -> Verdict:
-    matrices = [p for p in view.record.parameters().values() if len(p.shape) >= 2]
-    layers = [x for x in view.record.layers().values() if x.role in WEIGHTED and x.parameters]
+    layers, matrices = _weighted(view.record), _matrices(view.record)
     if not len(matrices) <= view.limit(MATRICES):
         return Absent("the network has more than one layer "
                       f"({count(len(matrices), 'weight matrix', 'weight matrices')})")
     if not layers:
         return Unknown("no layer with weights was recognised",
                        ("a model made of torch.nn modules",))
-    if any(sum(len(p.shape) >= 2 for p in each.parameters().values()) > view.limit(MATRICES)
-           for each in at_the_same_place(view.record)):
+    if any(len(_matrices(each)) > view.limit(MATRICES) for each in at_the_same_place(view.record)):
         return Unknown("the program trains a network with hidden layers in the same way, and may "
                        "compare this one with it on purpose", ("a program that trains once",))
     found = shortfall(view)
@@ -109,6 +109,18 @@ def _detect(view: View) -> Verdict:
             arms.longer(4.0, "too-few-steps"),
         )),
     )
+
+
+def _weighted(record: Record) -> list[Layer]:
+    return [x for x in record.layers().values() if x.role in WEIGHTED and x.parameters]
+
+
+def _matrices(record: Record) -> list[Parameter]:
+    """The weight matrices; a table of which a weighted sum takes a row adds no layer to it."""
+    tables = {name for x in record.layers().values()
+              if x.role is LayerRole.EMBEDDING for name in x.parameters}
+    return [p for name, p in record.parameters().items()
+            if len(p.shape) >= 2 and not (name in tables and _weighted(record))]
 
 
 def _linear(view: View) -> Evidence | None:
