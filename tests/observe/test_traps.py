@@ -1503,8 +1503,11 @@ def fail_after(
     monkeypatch.setattr(owner, place[2], broken)
 
 
-@pytest.mark.parametrize("calls", [0, 2])
-@pytest.mark.parametrize("place", FAILING, ids=lambda place: f"{place[1]}.{place[2]}")
+@pytest.mark.parametrize(("place", "calls"), [
+    # At each place the first call or a later one fails, over all places both.
+    pytest.param(place, calls, id=f"{place[1]}.{place[2]}-{calls}",
+                 marks=[] if (number % 2 == 0) == (calls == 0) else [pytest.mark.slow])
+    for number, place in enumerate(FAILING) for calls in (0, 2)])
 def test_a_watcher_that_fails_says_so_once_and_lets_the_program_be(
     place: tuple[str, str, str], calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

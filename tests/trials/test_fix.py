@@ -104,6 +104,7 @@ def test_a_program_is_fixed_and_its_file_written(project: Path) -> None:
     assert max(trial["treated"]) < 1
 
 
+@pytest.mark.slow  # `make test` runs the README's
 def test_prove_shows_each_trial(project: Path) -> None:
     done = call(project, "prove", "../run")
     assert done.returncode == 0, done.stderr
