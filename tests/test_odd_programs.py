@@ -21,7 +21,8 @@ def interpreter() -> Iterator[Interpreter]:
 
 
 @pytest.mark.parametrize("name", [
-    name if number % 4 == 0 and name != "fifty models" else slow(name) for number, name in enumerate(ODD)])
+    name if number % 4 == 0 and name != "fifty models" else slow(name)
+    for number, name in enumerate(ODD)])
 def test_an_odd_program_does_what_it_does_alone(
     interpreter: Interpreter, tmp_path: Path, name: str
 ) -> None:
