@@ -50,6 +50,7 @@ def _unmatched(view: View) -> Unknown | None:
 
     Where there are more targets than rows, each place of a sample has one.
     """
+    single = [m.input_shape[0] for m in view.record.facts(Model) if len(m.input_shape or ()) == 1]
     rows = max((m.input_shape[0] for m in view.record.facts(Model) if m.input_shape), default=0)
     for loss in view.record.facts(Loss):
         shape = loss.target_shape
@@ -57,6 +58,10 @@ def _unmatched(view: View) -> Unknown | None:
             return Unknown(f"a model receives {count(rows, 'row')} for {count(shape[0], 'target')},"
                            " and which belong together is not known",
                            ("a model with one row for each target",))
+        if shape and len(shape) == 1 and single and shape[0] not in (1, *single):
+            return Unknown("a model receives its samples one by one, perhaps in a list, and which "
+                           "target belongs to which is not known",
+                           ("a model that is called with a tensor of samples",))
     return None
 
 
