@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import unstuck
 from unstuck.observe.samples import ending
-from unstuck.observe.samples.copies import near_copies
 from unstuck.observe.samples.extremes import robust_distance
 from unstuck.observe.samples.kept import Contents, Samples
+from unstuck.observe.samples.near import near_copies
 from unstuck.observe.samples.reservoir import FEATURE_LIMIT, Reservoir
 from unstuck.observe.samples.samplewise import sample_losses, sample_slopes
 from unstuck.observe.samples.shift import distance

@@ -283,24 +283,24 @@ def _spent(view: View) -> Present | None:
 def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> Verdict:
     """The verdict; of a loss that has `begun` to fall a forecast sees only a part of the fall."""
     steps = view.record.steps
-    sure = found.sure_share >= view.limit(LARGE)
-    strength = 0.35
-    if sure:
+    strength = 0.5 if begun else 0.35
+    if found.sure_share >= view.limit(LARGE) and not begun:
         # A run that learned well may just as well be left as it is.
         steep = found.sure_share >= view.limit(STEEP)
         strength = 0.8 if (learned_little(view.outcome) or steep) and (
             view.record.fact(Log) is None) else 0.6
-    # What learned nothing in so few updates was ended before it could.
-    hurried = steps < view.limit(UPDATES) and learned_little(view.outcome)
-    strength = 0.6 if hurried else 0.5 if begun else strength
+    # What learned nothing in so few updates was ended before it could, if nothing surer is found.
+    if steps < view.limit(UPDATES) and learned_little(view.outcome) and (
+            found.share >= view.limit(LARGE)):
+        strength = max(strength, 0.48)
     low, high = percent(max(found.sure_share, 0.0)), percent(min(found.high / found.level, 1.0))
     updates = weight_updates(view) if view.has(UPDATE_NORM) and view.has(WEIGHT_NORM) else None
     fastest = np.inf
     if updates is not None and updates.names:
         fastest = float(np.nanmax(nan_median(updates.ratios, axis=1)))
     slow = fastest < view.limit(SLOW)
-    factors = FACTORS[::-1] if begun else FACTORS
-    remedies = [Remedy("train longer", Safety.SAFE, tuple(MoreSteps(f) for f in factors),
+    longer = tuple(map(MoreSteps, FACTORS[::-1] if begun else FACTORS))
+    remedies = [Remedy("train longer", Safety.SAFE, longer,
                        code_text=f"# {literal(_enough(loss))} times as many epochs")]
     optimizer = optimizer_of(view, updates.names) if updates is not None else None
     if slow and optimizer is not None and optimizer.learning_rate:
@@ -309,7 +309,7 @@ def _present(view: View, found: Forecast, loss: Series, begun: bool = False) -> 
                                rates(optimizer, (3 * now, 10 * now))))
     points, losses = loss_points(view)
     return Present(
-        strength=strength, of_value=True, hides_outcome=hurried,
+        strength=strength, of_value=True,
         title=f"training stopped after {count(steps, 'step')} while the loss was still falling: "
         + ("it had hardly begun, and fell ever faster" if begun else
            "50 % more training would probably lower it by a further "

@@ -11,7 +11,7 @@ import torch
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.outline import OutlineProbe
 from unstuck.observe.probes.samples import SampleProbe
-from unstuck.observe.samples.copies import near_copies
+from unstuck.observe.samples.near import near_copies
 from unstuck.schema.signals.drawing import ROW_COPIES, ROW_UNEVENNESS, ROWS_LEFT_OUT
 from unstuck.schema.signals.samples import NEAR_COPIES
 

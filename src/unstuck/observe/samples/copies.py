@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from unstuck.observe.samples.classes import classes_of
-from unstuck.observe.samples.kept import Contents, Rows
+from unstuck.observe.samples.kept import Contents
+from unstuck.observe.samples.near import near_copies
 from unstuck.record.series import Integers
 from unstuck.record.writer import RecordWriter
 from unstuck.schema.signals.samples import (
@@ -18,10 +17,7 @@ from unstuck.schema.signals.samples import (
     NEAR_COPIES,
 )
 
-COMPARED = 128  # samples that are compared with all others
-ELEMENTS = 512  # in so many of their elements
 PART = 0.05  # of a round may be missing
-NEAR = 0.02  # share of its elements in which a near copy differs
 SIGNALS = (
     DISTINCT_SAMPLES, DUPLICATE_CLASS_SHARE, DUPLICATE_SHARE, DUPLICATE_UNEVENNESS, NEAR_COPIES,
 )
@@ -63,27 +59,6 @@ def write_copies(
     if classes is not None:
         each = np.bincount(classes.labels, weights=extra[classes.rows])
         writer.row(DUPLICATE_CLASS_SHARE, step, float(each.max() / extra.sum()))
-
-
-def near_copies(rows: Rows) -> float:
-    """The share of rows, of shape (N, F), that nearly equal another one: 1 if F says nothing.
-
-    In a table of few values copies come about by chance, and then near copies do all the more. A
-    sample that was copied by mistake has none.
-    """
-    varying = np.flatnonzero((rows != rows[:1]).any(0))
-    if len(varying) < 2:
-        return 1.0
-    if len(varying) > ELEMENTS:
-        varying = varying[np.linspace(0, len(varying) - 1, ELEMENTS).astype(int)]
-    rows, width = rows[:, varying], len(varying)
-    limit = min(width - 1, max(2, math.ceil(NEAR * width)))
-    picked = np.unique(np.linspace(0, len(rows) - 1, min(COMPARED, len(rows))).astype(int))
-    near = 0
-    for i in picked:
-        different = (rows != rows[i]).sum(1)
-        near += bool(((different > 0) & (different <= limit)).any())
-    return near / len(picked)
 
 
 def _copies(contents: Contents) -> tuple[Integers, float] | None:
