@@ -210,6 +210,12 @@ def batch_location(view: View, size: float) -> SourceLocation | None:
     return fitting[0] if fitting else calls[0] if calls else None
 
 
+def line_search(view: View) -> bool:
+    """Whether the optimizer tries how far to go, so that no update raises the loss of its batch."""
+    return any(option.name == "line_search_fn" and option.value != "None"
+               for each in view.record.facts(Optimizer) for option in each.options)
+
+
 def main_optimizer(view: View) -> Optimizer | None:
     """The optimizer with most parameters."""
     found = max(view.record.facts(Optimizer), key=lambda o: len(o.parameters), default=None)

@@ -29,7 +29,7 @@ from unstuck.measures.basics import (
 )
 from unstuck.measures.looks import gaps
 from unstuck.measures.silence import fell_silent
-from unstuck.measures.steps import rate_location, slope
+from unstuck.measures.steps import line_search, rate_location, slope
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -192,6 +192,8 @@ def _detect(view: View) -> Verdict:
     signs = _signs(view, updates)
     if signs is None:
         return Unknown("no update of a weight matrix was measured", (UPDATE_NORM.name,))
+    if line_search(view):
+        return Absent("a line search decides how far each update goes")
     sustained = signs.typical >= view.limit(SUSPECT)
     giant = signs.peak >= view.limit(GIANT)
     size = (f"the typical one is {percent(signs.typical)} as large as the weights, the largest "
@@ -209,11 +211,9 @@ def _detect(view: View) -> Verdict:
     lost = signs.lost >= view.limit(LOST)
     found = view.record.fact(NonFinite)
     if found is not None and found.stage in DATA and not jumped:
-        return Absent("the data contain NaN or Inf, and the loss had not risen before the run met "
-                      "them")
+        return Absent("the data contain NaN or Inf, before which the loss had not risen")
     if found is not None and found.stage is NonFiniteStage.EMPTY:
-        return Absent("the loss that is not finite is the mean of no numbers, which no "
-                      "learning rate changes")
+        return Absent("at any learning rate, the mean of no numbers is not finite")
     if failed(view.outcome) and (sustained or giant) and (giant or jumped or worse or lost):
         strength = 0.5 + 0.1 * (giant + jumped + worse + lost)
         strength += 0.1 * (signs.typical >= view.limit(LARGE))

@@ -89,6 +89,9 @@ def _write_classes(
     if len(counted) < FEWEST or max(known.count, int(counted.max()) + 1) > MOST_CLASSES:
         return
     there = set(known.labels.tolist())
+    first, last = np.array_split(known.labels, 2)
+    if not contents.whole and set(first.tolist()) != set(last.tolist()):
+        return  # they come class by class, and the others had not come yet
     shares = {label: float(np.mean(counted == label)) for label in np.unique(counted).tolist()}
     writer.sample(UNKNOWN_CLASSES, step, {
         str(label): share if label not in there
