@@ -59,6 +59,13 @@ def variable(node: Any) -> torch.Tensor | None:
     return getattr(node, "variable", None) if node.name().endswith("AccumulateGrad") else None
 
 
+def joins_data(tensor: Any) -> bool:
+    """Whether a tensor is data that no layer has met beside what layers have made."""
+    node = getattr(tensor, "grad_fn", None)
+    return node is not None and node.name() == "CatBackward0" and any(
+        behind is None for behind, _ in node.next_functions)
+
+
 def leaves(nodes: Iterable[Any]) -> set[int]:
     """The identities of the leaf tensors among nodes."""
     return {id(tensor) for node in nodes if (tensor := variable(node)) is not None}

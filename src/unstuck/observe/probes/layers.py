@@ -85,7 +85,7 @@ class LayerProbe(Probe):
         # Whether outputs are, and the share of the input that is.
         self._identical: tuple[torch.Tensor, torch.Tensor] | None = None
         self._non_finite: torch.Tensor | None = None  # share of each feature, summed over batches
-        self._input_met = False  # in this step
+        self._input_met = self._tables = False  # in this step; whether only tables' indices were
         self._behind: tuple[torch.Tensor, LayerRole] | None = None  # what a graph made of the input
         self._input_looks = 0
         self._input_samples = 0
@@ -127,15 +127,18 @@ class LayerProbe(Probe):
     ) -> None:
         with torch.no_grad():
             own = kind in _WEIGHTED and next(module.parameters(recurse=False), None) is not None
+            given = args[0] if args else None
             if own and not self._input_met:
-                self._input_met = True
+                self._input_met, self._tables = True, kind is LayerRole.EMBEDDING
                 self.first_layer = name
                 self._input_looks += 1
-                given = args[0] if args else None
                 if is_plain(given) and given.grad_fn is not None:
                     self._behind = given, kind  # weights of no layer may have met the data
                 elif self._input_due:
                     self._input(features_of(module, given, tensor), kind)
+            elif own and self._tables and self._input_due and graph.joins_data(given):
+                self._tables = False
+                self._numbers(given, kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
             if not _is_full(self._means, name):
                 _add(self._means, name, part.float().mean())
@@ -158,8 +161,10 @@ class LayerProbe(Probe):
     def _input(self, given: Any, kind: LayerRole) -> None:
         if is_plain(given) and given.ndim > 0 and observable(given):
             self._constant.add(given, kind is not LayerRole.CONVOLUTION and given.ndim == 3)
-        if kind in _NOT_MEASURED or not is_plain(given):
-            return
+        if kind not in _NOT_MEASURED and is_plain(given):
+            self._numbers(given, kind)
+
+    def _numbers(self, given: torch.Tensor, kind: LayerRole) -> None:
         if given.is_floating_point() and given.ndim > 0 and observable(given):
             if kind is LayerRole.CONVOLUTION:
                 self._channels.add(given)
@@ -350,8 +355,7 @@ class LayerProbe(Probe):
         if not self._input_due:
             return
         self._channels.flush(self._later, step)
-        constant = self._constant.share()
-        if constant is not None:
+        if (constant := self._constant.share()) is not None:
             self._later.row(CONSTANT_INPUT_SHARE, step, constant)
         if self._identical is not None:
             self._later.read(self._identical, lambda found: (
