@@ -57,6 +57,12 @@ FAR = Threshold(
     "the last layer's gradient.",
     "a tenth of the limit for a steep decay",
 )
+AT_ONCE = Threshold(
+    "decay-between-two-layers", 0.9,
+    "Nine tenths of all decades are lost between two neighbours. There is a fault at one place, "
+    "such as outputs that are the same for every sample, and none of the depth.",
+    "of four layers that decay alike, each link has a third",
+)
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
 MOST_LAYERS, MOST_STEPS = 200, 1000  # that are compared in pairs, spread evenly over all
 UNDERFLOW = 1e-17  # squares of less are lost in single precision, and the norm with them
@@ -84,6 +90,12 @@ class _Flow:
     def ratio(self) -> float:
         """The first layer's gradient over the last one's, the median over steps."""
         return float(np.median(self.norms[0] / self.norms[-1]))
+
+    @property
+    def at_once(self) -> float:
+        """The share of all decades that is lost between two neighbours."""
+        logs = np.median(np.log10(self.norms), axis=1)
+        return float(np.diff(logs).max() / (logs[-1] - logs[0])) if logs[-1] > logs[0] else 0.0
 
     def since(self, limit: float) -> int:
         """The first step at which the first layer got no more than this share of the last one's."""
@@ -181,6 +193,9 @@ def _over_layers(view: View) -> Verdict:
     if not (steep or long):
         return Absent("the gradient does not vanish: at the first layer it is "
                       f"{times(worst.ratio)} the gradient at the last layer")
+    if worst.at_once >= view.limit(AT_ONCE):
+        return Absent("the gradient does not vanish from layer to layer: nearly all of it is lost "
+                      "between two of them")
     return _present(view, worst)
 
 
@@ -310,7 +325,7 @@ CAUSE = Cause(
     ),
     needs=(OUTPUT_GRADIENT,),
     uses=(SATURATED_SHARE, TIME_GROWTH),
-    thresholds=(LAYERS, DECAY, TOTAL, MILD, FAR),
+    thresholds=(LAYERS, DECAY, TOTAL, MILD, FAR, AT_ONCE),
     shows=Effect.GRADIENTS_VANISH,
     effects=(Effect.UPDATES_TOO_SMALL, Effect.CANNOT_FIT),
     detect=_detect,

@@ -19,6 +19,7 @@ MOST_ROWS = 200_000
 MOST_NUMBERS = 5_000_000  # of the rows together, among which copies are looked for
 ROUNDS = 2  # batches looked at bring so many rows for each of the variable, by then
 COMPARED = 5_000  # rows, of which it is told how many are nearly equal
+LATER = 60  # steps after which rows are looked at again
 LEFT = 0.25  # of the rows, or too few to look for
 KNOWN = 0.95  # of what was trained on is in the variable, or it is not where batches come from
 
@@ -33,7 +34,9 @@ class CoverageProbe(Probe):
         self._outline = context.probe(OutlineProbe)
         self._samples = context.probe(SampleProbe)
         self._next = 0
-        self._counted = False
+        self._counted: Counter[float] | None = None  # how often each different row occurs
+        self._since = 0  # the step at which they were counted
+        self._written = False
         self._rows: int | None = None  # a hash of all, when they were first looked for
 
     def look_ended(self, step: int) -> None:
@@ -42,20 +45,9 @@ class CoverageProbe(Probe):
             return
         table = self._outline.trained_from()
         rows = len(table) if table is not None else 0
-        if table is not None and not self._counted and rows <= MOST_ROWS and (
-                table.numel() <= MOST_NUMBERS):
-            self._counted = True
-            found = self._samples.hashes_of(table)
-            usual = Counter(found.values()).most_common(1)
-            self._later.row(ROW_COPIES, step, 1 - len(found) / max(rows, 1))
-            if usual:
-                times, different = usual[0]
-                self._later.row(ROW_UNEVENNESS, step, 1 - times * different / max(rows, 1))
-            if len(found) < rows and table.numel() >= 2 * rows:
-                some = np.linspace(0, rows - 1, min(COMPARED, rows)).astype(int)
-                self._later.row(NEAR_COPIES, step, near_copies(
-                    table[torch.from_numpy(some)].reshape(len(some), -1).numpy()))
         hashed, different = self._samples.hashed, len(self._samples.trained_on)
+        if table is not None and rows <= MOST_ROWS and table.numel() <= MOST_NUMBERS:
+            self._count(table, step)
         if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows:
             return
         self._next = 2 * step
@@ -65,6 +57,23 @@ class CoverageProbe(Probe):
         left = self._left_out(table)
         if left is not None:
             self._later.row(ROWS_LEFT_OUT, step, left)
+
+    def _count(self, table: torch.Tensor, step: int) -> None:
+        """Counts copies among the rows; they count if the rows are the same some steps later."""
+        if self._counted is None:
+            self._counted, self._since = self._samples.hashes_of(table), step
+        elif step >= self._since + LATER and not self._written:
+            self._written = True
+            found, rows = self._counted, len(table)
+            if found != self._samples.hashes_of(table):
+                return  # a buffer that is filled, perhaps of zeros at first
+            self._later.row(ROW_COPIES, step, 1 - len(found) / rows)
+            times, different = Counter(found.values()).most_common(1)[0]
+            self._later.row(ROW_UNEVENNESS, step, 1 - times * different / rows)
+            if len(found) < rows and table.numel() >= 2 * rows:
+                some = np.linspace(0, rows - 1, min(COMPARED, rows)).astype(int)
+                self._later.row(NEAR_COPIES, step, near_copies(
+                    table[torch.from_numpy(some)].reshape(len(some), -1).numpy()))
 
     def _left_out(self, table: torch.Tensor) -> float | None:
         """The share of the different rows that were not trained on, nor held out.
