@@ -12,7 +12,7 @@ from itertools import pairwise
 from unstuck.measures.basics import by_unit
 from unstuck.measures.view import View
 from unstuck.schema.facts.models import Layer, LayerRole, Parameter
-from unstuck.schema.signals.layers import STACKED_LAYERS
+from unstuck.schema.signals.layers import STACKED_LAYERS, TWIN_UNITS
 from unstuck.schema.signals.parameters import WEIGHT_NORM
 
 DEFAULT_GAIN = 1 / math.sqrt(3)  # of PyTorch
@@ -28,6 +28,16 @@ class Weighted:
     layer: Layer | None
     gain: float
     normalised: bool  # a normalisation comes right after it
+
+
+def told_apart(view: View, parameter: Parameter) -> bool:
+    """Whether other weights of a layer tell its units apart although those of one do not."""
+    known = view[TWIN_UNITS]
+    return any(
+        other.layer == parameter.layer and other.name != parameter.name and len(other.shape) > 1
+        and other.shape[0] == parameter.shape[0]
+        and not (other.name in known and len(known[other.name]) and known[other.name].values[0] > 0)
+        for other in view.record.parameters().values())
 
 
 def weighted_layers(view: View) -> list[Weighted]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.measures.basics import GOOD_SKILL, by_unit, drawing, learned_little, thinned, unwatched
-from unstuck.measures.gains import DEFAULT_GAIN, Weighted, weighted_layers
+from unstuck.measures.gains import DEFAULT_GAIN, Weighted, told_apart, weighted_layers
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -177,7 +177,7 @@ def _twins(view: View, weighted: list[Weighted], hidden: bool = True) -> Verdict
             continue
         if series.steps[0] != 0 or not series.values[0] >= view.limit(TWINS):
             continue
-        if item.gain > 0:  # a layer of zeros may be meant to wake up
+        if item.gain > 0 and not told_apart(view, item.parameter):  # zeros may be meant to wake up
             parted.append((item, float(series.values[0])))
         met = view[GRADIENT_NORM][name].steps
         if len(met) < FEWEST:

@@ -233,8 +233,8 @@ class Targets:
             values = target if weight is None else target[weight != 0]
             if call.function in CLASSES and not values.is_floating_point():
                 values = values[values != call.ignored]
-            if not observable(values):
-                return
+            if not observable(values) or not found.get("mean", torch.zeros(())).isfinite():
+                return  # what is read out of a loss is finite only where predictions are
             if values.is_floating_point():
                 values = self._without_non_finite(name, values, step)
                 if not values.numel():
