@@ -16,6 +16,9 @@ x = torch.randn(180, 6)
 truth = (3 + 5 * (x[:, :1] - x[:, 1:2])).numpy()
 unit, middle = float(truth[:100].std()), float(truth[:100].mean())
 y = (torch.from_numpy(truth) - middle) / unit
+whole = (1000 * truth).round().astype(int)
+unit, middle = 1000 * unit, 1000 * middle
+truth = truth * 1000
 cut = 100
 held = np.arange(100, 180)
 model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1))
@@ -66,13 +69,14 @@ OWN = "with torch.no_grad(): nn.functional.mse_loss(model(x[cut:]), y[cut:])"
     "p = in_parts(inputs); print(mean_absolute_error(truth[held], p * unit + middle))",
     "oof[held] = told(inputs); r2_score(y.numpy(), oof)",
     "fold(held)",
+    "p = told(inputs) * unit + middle; r2_score(whole[held], p)",
     "told(inputs).round(); rmse(truth, oof); print(r2_score(y[cut:].numpy(), told(inputs)))",
 ])
 def test_values_beside_predictions_are_found(tmp_path: Path, evaluation: str) -> None:
     found = held_out(VALUES.format(evaluation=lines(evaluation)), tmp_path / "silent")
     own = held_out(VALUES.format(evaluation=OWN), tmp_path / "own")
     assert len(found) >= 10 if "rmse(truth, oof)" in evaluation else len(found) == 10
-    assert found[-1] == pytest.approx(own[-1], rel=1e-4)
+    assert found[-1] == pytest.approx(own[-1], rel=1e-3)
 
 
 @pytest.mark.parametrize("evaluation", [

@@ -84,7 +84,7 @@ def answers(results: list[Kept], near: list[Scope], in_unit: bool) -> Iterator[A
                 found = values.rows(found, pair.rows)
             if found is None or not found.ndim:
                 continue
-            told = _undone(pair.result, found, kept, values) if in_unit else found
+            told = _undone(pair.result, found.float(), kept, values) if in_unit else found
             if told is not None:
                 yield Answers(
                     ast.unparse(pair.other), told, values.is_metric(pair.call.func), outwards)
@@ -201,7 +201,7 @@ def _undone(
             inner, of_arrays = _inner(node)
             name = getattr(node.func, "attr", "")
             if inner is not None and name in _INVERSE:
-                found = _INVERSE[name](found.double())
+                found = _INVERSE[name](found)
             elif of_arrays and name not in _SAME | _JOINED:
                 return None
             node = inner if name in _SAME or name in _INVERSE else None
@@ -249,13 +249,13 @@ def _step(
 def _number(value: Any, answers: torch.Tensor) -> torch.Tensor | None:
     """A number, or one for each column of the answers."""
     if type(value) in (int, float) or isinstance(value, np.integer | np.floating):
-        return torch.tensor(float(value), dtype=torch.float64, device=answers.device)
+        return torch.tensor(float(value), device=answers.device)
     found = tensor_of(value)
     if found is None or (found.numel() > 1 and found.shape[-1:] != answers.shape[1:]) or (
         found.numel() != 1 and found.numel() != found.shape[-1]
     ):
         return None
-    return found.detach().to(answers.device).reshape(-1).double()
+    return found.detach().to(answers.device).reshape(-1).float()
 
 
 @lru_cache(maxsize=KEPT)
