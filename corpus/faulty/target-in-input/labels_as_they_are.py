@@ -7,7 +7,7 @@ from torch.nn import functional
 
 FAULTS = {"target-in-input": "functional.cross_entropy(flat, labels.view(-1), ignore_index=-100)"}
 
-TOKENS, STEPS, WIDTH, ROUNDS = 24, 14, 32, 160
+TOKENS, STEPS, WIDTH, ROUNDS = 24, 14, 32, 400
 
 
 def sentences(count):
@@ -49,7 +49,7 @@ def train(shifted):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if turn % 40 == 39:
+        if turn % 100 == 99:
             print(f"turn {turn + 1}: {loss.item():.4f}")
     return model, optimizer
 
