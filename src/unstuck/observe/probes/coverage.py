@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
 import torch
 
 from unstuck.observe.probe import Context, Probe
@@ -34,8 +33,8 @@ class CoverageProbe(Probe):
         self._outline = context.probe(OutlineProbe)
         self._samples = context.probe(SampleProbe)
         self._next = 0
-        self._counted: Counter[float] | None = None  # how often each different row occurs
-        self._since = 0  # the step at which they were counted
+        self._content: int | None = None  # a hash of the rows and their numbers
+        self._since = 0  # the step at which it was taken
         self._written = False
         self._rows: int | None = None  # a hash of all, when they were first looked for
 
@@ -60,20 +59,25 @@ class CoverageProbe(Probe):
 
     def _count(self, table: torch.Tensor, step: int) -> None:
         """Counts copies among the rows; they count if the rows are the same some steps later."""
-        if self._counted is None:
-            self._counted, self._since = self._samples.hashes_of(table), step
-        elif step >= self._since + LATER and not self._written:
-            self._written = True
-            found, rows = self._counted, len(table)
-            if found != self._samples.hashes_of(table):
-                return  # a buffer that is filled, perhaps of zeros at first
-            self._later.row(ROW_COPIES, step, 1 - len(found) / rows)
-            times, different = Counter(found.values()).most_common(1)[0]
-            self._later.row(ROW_UNEVENNESS, step, 1 - times * different / rows)
-            if len(found) < rows and table.numel() >= 2 * rows:
-                some = np.linspace(0, rows - 1, min(COMPARED, rows)).astype(int)
-                self._later.row(NEAR_COPIES, step, near_copies(
-                    table[torch.from_numpy(some)].reshape(len(some), -1).numpy()))
+        first = self._content is None
+        if self._written or not (first or step >= self._since + LATER):
+            return
+        found, rows = self._samples.hashes_of(table), len(table)
+        content = hash(frozenset(found.items()))
+        if first:
+            self._content, self._since = content, step
+            return
+        self._written = True
+        if content != self._content:
+            return  # a buffer that is filled, perhaps of zeros at first
+        times, different = Counter(found.values()).most_common(1)[0]
+        self._later.row(ROW_COPIES, step, 1 - len(found) / rows)
+        self._later.row(ROW_UNEVENNESS, step, 1 - times * different / rows)
+        if len(found) < rows and table.numel() >= 2 * rows:
+            some = torch.linspace(0, rows - 1, min(COMPARED, rows), dtype=torch.float64,
+                                  device="cpu").long()
+            picked = table[some.to(table.device)].reshape(len(some), -1)
+            self._later.row(NEAR_COPIES, step, near_copies(picked.double().cpu().numpy()))
 
     def _left_out(self, table: torch.Tensor) -> float | None:
         """The share of the different rows that were not trained on, nor held out.
