@@ -84,6 +84,7 @@ def test_values_beside_predictions_are_found(tmp_path: Path, evaluation: str) ->
     "p = told(inputs) * unit; r2_score(truth[held], p * len(p))",
     "p = told(inputs); p = p * unit; p = p + middle; rmse(truth[cut:], p)",
     "p = told(inputs); p *= unit; p += middle; rmse(truth[cut:], p)",
+    "p = told(inputs); predicted = p + 0.1; r2_score(predicted, p)",
     "p = np.tanh(told(inputs)); r2_score(truth[held], 3 * p)",
     "p = told(inputs); r2_score(truth[np.random.permutation(80)], p * unit + middle)",
 ])

@@ -121,9 +121,9 @@ class LabelSearch:
         found: dict[tuple[float, ...], tuple[Answers, torch.Tensor]] = {}
         with torch.no_grad():
             for answer in answers(kept(self._sites), near, kind == VALUES):
-                if usual not in (None, answer.text) or (
+                if usual not in (None, answer.text) or PREDICTED.search(answer.text) or (
                         found and answer.outwards > next(iter(found.values()))[0].outwards):
-                    continue  # further out they may be in another unit
+                    continue  # of another model, perhaps, or further out in another unit
                 first = begin if begin + rows <= len(answer.values) else 0
                 part = answer.values[first:first + rows]
                 if len(part) == rows and fits(part, output):
