@@ -18,7 +18,8 @@ MOST_ROWS = 200_000
 MOST_NUMBERS = 5_000_000  # of the rows together, among which copies are looked for
 ROUNDS = 2  # batches looked at bring so many rows for each of the variable, by then
 COMPARED = 5_000  # rows, of which it is told how many are nearly equal
-LATER = 60  # steps after which rows are looked at again
+LATER = 60  # steps after which copies are counted again,
+ALIKE = 0.5  # where such a share of them are of one row
 LEFT = 0.25  # of the rows, or too few to look for
 KNOWN = 0.95  # of what was trained on is in the variable, or it is not where batches come from
 
@@ -33,21 +34,21 @@ class CoverageProbe(Probe):
         self._outline = context.probe(OutlineProbe)
         self._samples = context.probe(SampleProbe)
         self._next = 0
-        self._content: int | None = None  # a hash of the rows and their numbers
-        self._since = 0  # the step at which it was taken
+        self._again = 0  # the step at which copies are counted
         self._written = False
         self._rows: int | None = None  # a hash of all, when they were first looked for
 
     def look_ended(self, step: int) -> None:
         """Compares them, once enough batches have been hashed."""
-        if step < self._next:
+        counts = not self._written and step >= self._again
+        if step < self._next and not counts:
             return
         table = self._outline.trained_from()
         rows = len(table) if table is not None else 0
         hashed, different = self._samples.hashed, len(self._samples.trained_on)
-        if table is not None and rows <= MOST_ROWS and table.numel() <= MOST_NUMBERS:
+        if counts and table is not None and rows <= MOST_ROWS and table.numel() <= MOST_NUMBERS:
             self._count(table, step)
-        if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows:
+        if table is None or rows > MOST_ROWS or hashed < ROUNDS * rows or step < self._next:
             return
         self._next = 2 * step
         if different > (1 - LEFT) * rows:
@@ -58,18 +59,15 @@ class CoverageProbe(Probe):
             self._later.row(ROWS_LEFT_OUT, step, left)
 
     def _count(self, table: torch.Tensor, step: int) -> None:
-        """Counts copies among the rows; they count if the rows are the same some steps later."""
-        first = self._content is None
-        if self._written or not (first or step >= self._since + LATER):
-            return
+        """Counts copies among the rows, if they are not those of a single one.
+
+        A buffer that is filled holds one value at first, for most of its rows.
+        """
         found, rows = self._samples.hashes_of(table), len(table)
-        content = hash(frozenset(found.items()))
-        if first:
-            self._content, self._since = content, step
+        self._again = 2 * step + LATER
+        if max(found.values()) - 1 > ALIKE * (rows - len(found)):
             return
         self._written = True
-        if content != self._content:
-            return  # a buffer that is filled, perhaps of zeros at first
         times, different = Counter(found.values()).most_common(1)[0]
         self._later.row(ROW_COPIES, step, 1 - len(found) / rows)
         self._later.row(ROW_UNEVENNESS, step, 1 - times * different / rows)
