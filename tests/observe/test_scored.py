@@ -117,32 +117,24 @@ for epoch in range(10):
 """
 
 
-@pytest.mark.parametrize("evaluation", [
-    "p = told(inputs)[:, 0].sigmoid().numpy(); log_loss(truth[held], p)",
-    "metrics.roc_auc_score(y_true=truth[cut:], y_score=told(inputs)[:, 0].numpy())",
-    "p = told(inputs)[:, 0] > 0; accuracy_score(truth[cut:], p.numpy())",
-])
-def test_labels_of_two_classes_beside_scores_are_found(tmp_path: Path, evaluation: str) -> None:
-    binary = {"kind": "float", "outputs": 1, "squeezed": "[:, 0]",
-              "loss": "nn.functional.binary_cross_entropy_with_logits"}
-    found = held_out(CLASSES.format(evaluation=lines(evaluation), **binary), tmp_path / "silent")
-    own = held_out(CLASSES.format(evaluation=(
-        "with torch.no_grad(): nn.functional.binary_cross_entropy_with_logits("
-        "model(x[cut:])[:, 0], y[cut:])"), **binary), tmp_path / "own")
-    assert len(found) == 10
-    assert found == pytest.approx(own, rel=1e-4)
+BINARY = {"kind": "float", "outputs": 1, "squeezed": "[:, 0]",
+          "loss": "nn.functional.binary_cross_entropy_with_logits"}
+SEVERAL = {"kind": "long", "outputs": 2, "squeezed": "", "loss": "nn.functional.cross_entropy"}
 
 
-@pytest.mark.parametrize("evaluation", [
-    "p = told(inputs).argmax(1).numpy(); accuracy_score(truth[held], p)",
-    "p = told(inputs).softmax(1).numpy(); print(log_loss(truth[cut:], p))",
+@pytest.mark.parametrize(("classes", "evaluation"), [
+    (BINARY, "p = told(inputs)[:, 0].sigmoid().numpy(); log_loss(truth[held], p)"),
+    (BINARY, "metrics.roc_auc_score(y_true=truth[cut:], y_score=told(inputs)[:, 0].numpy())"),
+    (BINARY, "p = told(inputs)[:, 0] > 0; accuracy_score(truth[cut:], p.numpy())"),
+    (SEVERAL, "p = told(inputs).argmax(1).numpy(); accuracy_score(truth[held], p)"),
+    (SEVERAL, "p = told(inputs).softmax(1).numpy(); print(log_loss(truth[cut:], p))"),
 ])
-def test_classes_beside_predictions_are_found(tmp_path: Path, evaluation: str) -> None:
-    several = {"kind": "long", "outputs": 2, "squeezed": "",
-               "loss": "nn.functional.cross_entropy"}
-    found = held_out(CLASSES.format(evaluation=lines(evaluation), **several), tmp_path / "silent")
-    own = held_out(CLASSES.format(evaluation=(
-        "with torch.no_grad(): nn.functional.cross_entropy(model(x[cut:]), y[cut:])"), **several),
-        tmp_path / "own")
+def test_labels_beside_predictions_are_found(
+    tmp_path: Path, classes: dict[str, object], evaluation: str
+) -> None:
+    own = "with torch.no_grad(): {loss}(model(x[cut:]){squeezed}, y[cut:])".format(**classes)
+    found, wanted = (
+        held_out(CLASSES.format(evaluation=lines(text), **classes), tmp_path / name)
+        for text, name in ((evaluation, "silent"), (own, "own")))
     assert len(found) == 10
-    assert found == pytest.approx(own, rel=1e-4)
+    assert found == pytest.approx(wanted, rel=1e-4)

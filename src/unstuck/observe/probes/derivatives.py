@@ -35,7 +35,7 @@ class _Fixed:
     site: Site | None
     shape: tuple[int, ...]
     of: frozenset[int]  # creation numbers of the operations that were differentiated
-    by: weakref.ref[torch.Tensor] | None  # of a second derivative
+    by: weakref.ref[torch.Tensor]
     again: bool
     kept: list[Kept]
 
@@ -46,7 +46,7 @@ class _Fixed:
         variable = graph.variable(node)
         if variable is None:
             return graph.sequence(node) in self.of
-        return self.by is not None and self.by() is variable
+        return self.again and self.by() is variable
 
 
 @dataclass(slots=True)
@@ -113,9 +113,9 @@ class DerivativeProbe(Probe):
             outputs if isinstance(outputs, tuple | list) else ())) if output.grad_fn is not None
             for node in graph.walk(output.grad_fn, NODES if again else NEAREST)]
         of = frozenset(graph.sequence(node) for node in roots if graph.variable(node) is None)
-        self._fixed += [_Fixed(site, tuple(g.shape), of, weakref.ref(x) if again else None,
-                               again, kept(self._sites))
-                        for x, g in pairs if g.numel() > 1]
+        self._fixed += [
+            _Fixed(site, tuple(g.shape), of, weakref.ref(x), again, kept(self._sites))
+            for x, g in pairs if g.numel() > 1]
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Looks where the graph of the loss takes a derivative of this step as a constant."""

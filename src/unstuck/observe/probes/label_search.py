@@ -26,6 +26,7 @@ from unstuck.observe.source.taken import taken_alike
 VALUES = "values"  # outputs that are numbers
 MOST_OUTPUTS = 8  # that are told from answers: a variable holds one of the last
 PATIENCE = 20  # calls of a model beside whose results nothing is handed on
+_FITS = {"classes": are_classes, VALUES: are_values}
 Place = tuple[int, int]  # a code object and an instruction
 
 
@@ -118,7 +119,7 @@ class LabelSearch:
         """
         fits, rows = _FITS.get(kind, are_zeros_and_ones), len(output)
         usual, begin = self._handed.get(place), self._rows.get(place, 0)
-        found: dict[tuple[float, ...], tuple[Answers, torch.Tensor]] = {}
+        found: dict[tuple[float, ...], tuple[Answers, torch.Tensor, int]] = {}
         with torch.no_grad():
             for answer in answers(kept(self._sites), near, kind == VALUES):
                 if usual not in (None, answer.text) or PREDICTED.search(answer.text) or (
@@ -127,18 +128,14 @@ class LabelSearch:
                 first = begin if begin + rows <= len(answer.values) else 0
                 part = answer.values[first:first + rows]
                 if len(part) == rows and fits(part, output):
-                    found.setdefault(digest(part), (answer, part))
+                    found.setdefault(digest(part), (answer, part, first + rows))
         if len(found) != 1:
             return None
-        (answer, part), = found.values()
+        (answer, part, self._rows[place]), = found.values()
         self.at[place] = self._handed[place] = answer.text
-        self._rows[place] = (begin if begin + rows <= len(answer.values) else 0) + rows
         if kind != VALUES and len(answer.values) == rows:
             self._told[place] = self._told.get(place, False) or answer.by_metric
         return part
-
-
-_FITS = {"classes": are_classes, VALUES: are_values}
 
 
 def _is_subtracted(scope: Scope, name: str) -> bool:

@@ -96,7 +96,7 @@ class SampleProbe(Probe):
 
     def passes(self) -> Iterable[tuple[set[float], set[float]]]:
         """Of each line that only looks at samples: all of them, and those of held-out batches."""
-        return self._overlap.passes(self.trained_on).values()
+        return self._overlap.passes(self.trained_on)
 
     def hashes_of(self, rows: torch.Tensor) -> Counter[float]:
         """The different hashes of samples on the host, and how often each occurs."""

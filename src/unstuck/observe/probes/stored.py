@@ -170,11 +170,11 @@ def _contiguous(held: Any) -> bool:
 
 
 def _of_rows(held: Any, rows: list[int]) -> Numbers | None:
-    """A copy of some numbers of rows that lie one behind the other, in one go."""
+    """A copy of some numbers of rows, in one go; of what lies in pieces all is copied first."""
     if not rows or not -len(held) <= min(rows) <= max(rows) < len(held):
         return None
     if isinstance(held, torch.Tensor):
-        numbers = held.detach().view(len(held), -1)
+        numbers = held.detach().reshape(len(held), -1)
         if numbers.shape[1] < 2:
             return None
         keep, taken = evenly(numbers.shape[1], ELEMENTS, held.device), torch.tensor(
@@ -184,23 +184,16 @@ def _of_rows(held: Any, rows: list[int]) -> Numbers | None:
     width = held.size // len(held)
     if held.dtype.kind not in "fiu" or width < 2:
         return None
+    columns = np.unique(np.linspace(0, width - 1, min(ELEMENTS, width)).astype(int))
     return np.asarray(
-        held.reshape(len(held), width)[np.array(rows)[:, None], _evenly(width)], dtype=np.float64)
-
-
-def _evenly(size: int) -> Numbers:
-    return np.unique(np.linspace(0, size - 1, min(ELEMENTS, size)).astype(int))
+        held.reshape(len(held), width)[np.array(rows)[:, None], columns], dtype=np.float64)
 
 
 def _numbers(sample: Any) -> Numbers | None:
     """A copy of some numbers of a sample."""
-    if isinstance(sample, torch.Tensor):
-        if not observable(sample) or not sample.is_cpu or sample.numel() < 2:
-            return None
-        flat = sample.detach().reshape(-1)
-        keep = evenly(flat.numel(), ELEMENTS, flat.device)
-        return np.asarray((flat if keep is None else flat[keep]).double().numpy()).copy()
-    if isinstance(sample, np.ndarray) and sample.dtype.kind in "fiu" and sample.size > 1:
-        flat = sample.reshape(-1)
-        return np.asarray(flat[_evenly(len(flat))], dtype=np.float64)
-    return None
+    if isinstance(sample, torch.Tensor) and not (observable(sample) and sample.is_cpu):
+        return None
+    if not isinstance(sample, torch.Tensor | np.ndarray):
+        return None
+    found = _of_rows(sample[None], [0])
+    return None if found is None else np.asarray(found[0])

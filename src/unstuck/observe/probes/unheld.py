@@ -6,13 +6,12 @@ import ast
 
 from unstuck.observe.probe import Context
 from unstuck.observe.probes.counting import FEWEST, Part
+from unstuck.observe.probes.label_search import Place
 from unstuck.observe.source.comparisons import compared_column
 from unstuck.observe.source.named import Scope
 from unstuck.observe.source.sites import expression_at, syntax_tree
 from unstuck.schema.facts.scores import Counting, Score
 from unstuck.schema.signals.scores import TOLD_SCORE, TRUE_SCORE
-
-Place = tuple[int, int]
 
 
 class Unheld:

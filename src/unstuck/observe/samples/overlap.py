@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from unstuck.observe.samples.batch import Batch
 from unstuck.observe.source.sites import Site
@@ -49,9 +49,9 @@ class Overlap:
         elif self._trained is None:
             self._again.append((met, len(batch.hashes.values)))
 
-    def passes(self, known: set[float]) -> dict[Site | None, tuple[set[float], set[float]]]:
-        """By the line that looked at them: all samples, and those of batches of which hardly one
-        was trained on.
+    def passes(self, known: set[float]) -> Iterable[tuple[set[float], set[float]]]:
+        """Of each line that only looked at samples: all of them, and those of batches of which
+        hardly one was trained on.
         """
         found: dict[Site | None, tuple[set[float], set[float]]] = {}
         for hashes, (_, site) in self._batches.items():
@@ -59,7 +59,7 @@ class Overlap:
             every.update(hashes)
             if sum(h in known for h in hashes) <= STRAY * len(hashes):
                 held_out.update(hashes)
-        return found
+        return found.values()
 
     def finish(
         self, writer: RecordWriter, known: set[float], unscored: bool, step: int,

@@ -29,6 +29,18 @@ class Kept:
     line: int
     names: frozenset[str]
 
+    @property
+    def statement(self) -> ast.stmt | None:
+        """The statement, None if the file cannot be read."""
+        return statement_at(self.file, self.line)
+
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """What stands in its function, or in the file outside of functions."""
+        tree, statement = syntax_tree(self.file), self.statement
+        if tree is None or statement is None:
+            return ()
+        return own_nodes(function_around(statement, tree) or tree)
+
     def is_in(self, file: str, line: int, function: str) -> bool:
         """Whether the statement at a line of a function reads the result, or what is made of it."""
         if (file, function) != (self.file, self.function):

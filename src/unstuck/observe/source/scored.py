@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from unstuck.observe.source.lexical import own_nodes
 from unstuck.observe.source.named import Scope, tensor_of
-from unstuck.observe.source.results import Kept, function_around, statement_at
-from unstuck.observe.source.sites import syntax_tree
+from unstuck.observe.source.results import Kept
 from unstuck.observe.source.taken import picked, rows_of
 from unstuck.observe.source.variables import own_attributes
 
@@ -100,8 +98,7 @@ class _Values:
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
-            inside = self._scope.variables
-            return inside[node.id] if node.id in inside else self._scope.module.get(node.id)
+            return self._named(node.id)
         if isinstance(node, ast.Attribute):
             held = self.of(node.value)
             return None if held is None or isinstance(held, torch.Tensor | np.ndarray) else (
@@ -112,11 +109,13 @@ class _Values:
                 node.slice.value, str) else None
         return None
 
+    def _named(self, name: str) -> Any:
+        inside = self._scope.variables
+        return inside[name] if name in inside else self._scope.module.get(name)
+
     def tensor(self, node: ast.expr) -> torch.Tensor | None:
         """An array or a tensor, or rows of one."""
-        while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
-                node.func.attr in _SAME):
-            node = node.func.value
+        node = _source(node)
         if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant):
             whole = tensor_of(self.of(node.value))
             return None if whole is None else self.rows(whole, node.slice)
@@ -124,8 +123,7 @@ class _Values:
 
     def rows(self, whole: torch.Tensor, index: ast.expr) -> torch.Tensor | None:
         """What an index picks of a tensor."""
-        by = picked(lambda name: self.of(ast.Name(name)), index)
-        return None if by is None else rows_of(whole, by)
+        return rows_of(whole, picked(self._named, index))
 
     def is_metric(self, called: ast.expr) -> bool:
         """Whether a function is one of a library that compares truth and predictions."""
@@ -139,15 +137,13 @@ class _Values:
 @lru_cache(maxsize=KEPT)
 def _pairs(kept: Kept) -> tuple[_Pair, ...]:
     """The calls of a function that receive what is made of a result, and one thing beside it."""
-    tree, statement = syntax_tree(kept.file), statement_at(kept.file, kept.line)
-    if tree is None or statement is None:
-        return ()
+    statement = kept.statement
     whole: ast.expr | None = None  # what is put into some rows
     rows: ast.expr | None = None
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
         whole, rows = statement.value, statement.targets[0].slice
     found = []
-    for node in own_nodes(function_around(statement, tree) or tree):
+    for node in kept.nodes():
         given = [*node.args, *(each.value for each in node.keywords)] if isinstance(
             node, ast.Call) else []
         results = [each for each in given if _reads(each, kept)]
@@ -169,14 +165,20 @@ def _reads(node: ast.expr, kept: Kept) -> bool:
 
 def _is_taken(node: ast.expr) -> bool:
     """Whether an expression only names an array, or takes rows of one."""
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
-            node.func.attr in _SAME and not node.args):
-        node = node.func.value
+    node = _source(node)
     if isinstance(node, ast.Subscript):
         node = node.value
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name)
+
+
+def _source(node: ast.expr) -> ast.expr:
+    """What an expression takes its numbers from, as `y` in `y.cpu().numpy()`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and (
+            node.func.attr in _SAME and not node.args):
+        node = node.func.value
+    return node
 
 
 # The unit ----------------------------------------------------------------------------------------
@@ -261,11 +263,7 @@ def _number(value: Any, answers: torch.Tensor) -> torch.Tensor | None:
 @lru_cache(maxsize=KEPT)
 def _assigned(kept: Kept, name: str) -> tuple[ast.expr, ...]:
     """What the statements of a function that bind a name, or change it, compute it by."""
-    tree, statement = syntax_tree(kept.file), statement_at(kept.file, kept.line)
-    if tree is None or statement is None:
-        return ()
-    scope = function_around(statement, tree) or tree
-    return tuple(node.value for node in own_nodes(scope)
+    return tuple(node.value for node in kept.nodes()
                  if isinstance(node, ast.Assign | ast.AugAssign) and any(
                      isinstance(target, ast.Name) and target.id == name for target in (
                          node.targets if isinstance(node, ast.Assign) else [node.target])))
