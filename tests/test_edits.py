@@ -20,6 +20,8 @@ EDITS = [
     edits.InsertLayer("fc1", "LayerNorm(32)"),
     edits.Together((edits.InsertLayer("fc1", "ReLU()"),), "insert a ReLU after each hidden layer"),
     edits.RemoveLayer("2.1"),
+    edits.FewerLayers(("2", "4"), ("3", "5"), 3, 5),
+    edits.KeepFractions(None),
     edits.InitialiseLayer("0.1", "kaiming_normal_"),
     edits.InitialiseLayer("stem.0", "kaiming_normal_"),
     edits.NormaliseInputs(),

@@ -16,7 +16,7 @@ from unstuck.repair.notebook import notebook_of
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.program import load
 from unstuck.repair.write import write
-from unstuck.schema.edits import Remedy
+from unstuck.schema.edits import Remedy, Safety
 from unstuck.schema.facts.run import Program
 from unstuck.schema.findings import Diagnosis, Present
 from unstuck.schema.places import SourceLocation
@@ -50,7 +50,7 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
     if book is not None:
         index, diff, whole = book.index, book.diff, True
 
-    patches: dict[Remedy, Patch] = {}
+    patches: dict[Remedy | None, Patch] = {}
 
     def written(remedy: Remedy) -> Remedy:
         if remedy.diff is not None or not remedy.ladder:
@@ -72,8 +72,9 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
 
     def drawn(present: Present) -> Present:
         remedies = tuple(map(written, present.remedies))
-        first = patches.get(present.remedies[0]) if present.of_value and remedies else None
-        at = _replaced(first, index) if first is not None else None
+        tried = (each for each in present.remedies if each.safety is not Safety.ADVICE)
+        first = patches.get(next(tried, None)) if present.of_value else None
+        at = (first.at or _replaced(first, index)) if first is not None else None
         return replace(present, remedies=remedies, location=at or present.location)
 
     findings = tuple(

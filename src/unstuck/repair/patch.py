@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from unstuck.repair.text import Splice
 from unstuck.schema.edits import Edit
+from unstuck.schema.places import SourceLocation
 
 
 class Form(StrEnum):
@@ -55,10 +56,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """The splices of one edit in one form. They do not overlap."""
+    """The splices of one edit in one form. They do not overlap.
+
+    `at` is what is at fault, where that is not what the splices replace.
+    """
 
     edit: Edit
     splices: tuple[Splice, ...]
     form: Form
     needs: tuple[Need, ...] = ()
     checks: tuple[Check, ...] = ()
+    at: SourceLocation | None = None

@@ -12,10 +12,9 @@ from unstuck.record.reader import Record
 from unstuck.schema.edits import (
     BatchSize,
     Edit,
+    FewerLayers,
     OptimizerArgument,
-    RemoveLayer,
     ResizeLayer,
-    Together,
 )
 from unstuck.schema.facts.data import Fetch, Kept
 from unstuck.schema.facts.optimizers import Optimizer
@@ -105,7 +104,7 @@ def unusual(edit: Edit, record: Record | None) -> bool:
         case ResizeLayer():
             widths = [p.shape[0] for p in record.parameters().values() if len(p.shape) >= 2][:-1]
             return any(_outside(width, USUAL_WIDTHS) for width in widths)
-        case Together(edits) if all(isinstance(each, RemoveLayer) for each in edits):
+        case FewerLayers():
             return sum(len(p.shape) >= 2 for p in record.parameters().values()) > MOST_DEPTH
     return False
 

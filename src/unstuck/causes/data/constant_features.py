@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from unstuck.measures.basics import failed, first_model, learned_little, thinned
@@ -12,14 +14,17 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, Safety
-from unstuck.schema.facts.calls import CallRole, ModelCall, StepKind
+from unstuck.schema.edits import KeepFractions, Remedy, Safety
+from unstuck.schema.facts.calls import CallRole, DataStep, ModelCall, StepKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.inputs import CONSTANT_INPUT_SHARE, IDENTICAL_OUTPUTS
 from unstuck.schema.signals.samples import KEPT_CONSTANT_SHARE
 from unstuck.words import count, number, percent
+
+# A division that rounds down, or a conversion to whole numbers.
+_ROUNDS = re.compile(r"//|\.astype\(\W*(?:np\.)?u?int|\.(?:byte|short|int|long)\(\)|floor_divide")
 
 NEARLY_ALL = Threshold(
     "constant-share", 0.9,
@@ -103,11 +108,13 @@ def _present(
 ) -> Verdict:
     model = first_model(view)
     share = float(series.values.min())
+    rounded = next((step.location for step in input_steps(view) if _rounds(step)), None)
     return Present(
         strength=strength,
         title=title,
         since_step=0,
-        location=nearest(input_steps(view), *COMPUTED, StepKind.CHANGED, StepKind.CONVERTED) or (
+        location=rounded or nearest(
+            input_steps(view), *COMPUTED, StepKind.CHANGED, StepKind.CONVERTED) or (
             model.call_location if model is not None else None),
         label="the network sees the same input for every sample" if share == 1
         else f"{percent(share)} of the network's inputs never change",
@@ -117,6 +124,8 @@ def _present(
             f"{percent(share)} of the inputs kept a single value over all samples seen, so they "
             "carry no information"),),
         remedies=(
+            *((Remedy("keep the fractions", Safety.SAFE, (KeepFractions(rounded),)),)
+              if rounded is not None else ()),
             Remedy("check what the model receives", Safety.ADVICE,
                    advice="Print a batch just before the model is called. The preparation of the "
                    "data has probably erased it: by integer division, a wrong dtype, a wrong "
@@ -127,6 +136,12 @@ def _present(
                    code_text="x = x[:, x_train.std(0) > 0]"),
         ),
     )
+
+
+def _rounds(step: DataStep) -> bool:
+    """Whether the text of a step says that fractions are lost."""
+    at = step.location
+    return _ROUNDS.search((at.text or "")[at.column:at.end_column]) is not None
 
 
 CAUSE = Cause(

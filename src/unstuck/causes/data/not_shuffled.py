@@ -119,6 +119,7 @@ def _present(view: View, place: str, expected: float, ordered: float) -> Present
         f"{percent(typical)} of cases (expected if shuffled: {percent(expected)})",
         since_step=0,
         location=dropped[0].location if dropped else _location(view, place, loader),
+        of_value=not dropped,
         label="its result is not kept" if dropped
         else "reads the samples in stored order, which is sorted by label",
         evidence=(

@@ -104,8 +104,8 @@ def _detect(view: View) -> Verdict:
         title=f"{number(round(copies))} of {judged} are also in the training set "
         f"({percent(share)}; expected: none)",
         since_step=0,
-        location=split(view) or found.location,
-        label=f"{percent(share)} of these samples were also trained on",
+        location=split(view) or found.location, of_value=True,
+        label=f"{percent(share)} of the held-out samples were also trained on",
         evidence=(
             Evidence(HELD_OUT_OVERLAP.name, "", (int(view[HELD_OUT_OVERLAP].steps[-1]),),
                      (share,), 0.0,

@@ -80,7 +80,7 @@ def _detect(view: View) -> Verdict:
         title=f"the network memorises its samples: {went} while the "
         f"training loss ended at {number(found.train)}, and nothing regularises "
         f"{weights}{learned_from}",
-        since_step=found.best_step, location=model_location(view),
+        since_step=found.best_step, location=model_location(view), of_value=True,
         label=f"{weights} without dropout or effective weight decay",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", held_steps, held_values, found.best,

@@ -12,7 +12,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import Remedy, RemoveLayer, Safety, SkipConnections, Together
+from unstuck.schema.edits import FewerLayers, Remedy, Safety, SkipConnections
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
@@ -85,6 +85,7 @@ def _detect(view: View) -> Verdict:
     drawn = gradients[first].finite
     return Present(
         strength=0.9 if sure else 0.45, since_step=0, location=model_location(view),
+        of_value=True,
         title=f"{count(len(called_layers), 'plain layer')} in a row learned little: the gradient "
         f"at the first one is only {percent(share)} of that at the last (expected: about 100 %)",
         label=f"{count(len(called_layers), 'layer')} with weights in a row",
@@ -118,7 +119,7 @@ def _detect(view: View) -> Verdict:
     )
 
 
-def _fewer(view: View, weighted: Sequence[str], left: int) -> Together | None:
+def _fewer(view: View, weighted: Sequence[str], left: int) -> FewerLayers | None:
     """Leaves out layers that give as much as they receive, with what is applied to what they give.
 
     None if there are not so many that so few are `left`.
@@ -134,8 +135,7 @@ def _fewer(view: View, weighted: Sequence[str], left: int) -> Together | None:
     chosen = able[-wanted:]
     behind = [after.name for before, after in pairwise(layers)
               if before.name in chosen and after.role is LayerRole.ACTIVATION]
-    return Together(tuple(RemoveLayer(name) for name in (*chosen, *behind)),
-                    f"keep only {left} of the {count(len(weighted), 'layer')} with weights")
+    return FewerLayers(tuple(chosen), tuple(behind), left, len(weighted))
 
 
 CAUSE = Cause(

@@ -65,7 +65,8 @@ def _detect(view: View) -> Verdict:
     steps, values = thinned(found.held.steps, found.held.values)
     course = f"rose from {number(found.best)} to" if rose else "stays at"
     return Present(
-        strength=0.85 if by_far else 0.4, since_step=found.best_step, location=model_location(view),
+        strength=0.85 if by_far else 0.4, since_step=found.best_step,
+        location=model_location(view), of_value=True,
         title=f"a hidden layer has {count(widest.units, 'unit')} for only "
         f"{count(round(samples), 'sample')}, and the held-out loss {course} {number(found.end)}",
         label=count(elements(view), "weight"),

@@ -114,8 +114,8 @@ def _present(view: View, fact: NarrowWeights, series: Series, share: float) -> V
         hides_outcome=share >= NEARLY_ALL and first <= EARLY * view.record.steps,
         title=f"{percent(share)} of the updates of {fact.name} are lost: the weights are "
         f"{fact.dtype}, and the steps are smaller than half of their spacing",
-        since_step=int(first), location=_place(view, fact),
-        label=f"{percent(share)} of its updates leave a weight as it is",
+        since_step=int(first), location=_place(view, fact), of_value=True,
+        label=f"{percent(share)} of the updates leave a weight as it is",
         evidence=(Evidence(
             LOST_UPDATES.name, fact.name, tuple(int(s) for s in series.steps),
             tuple(float(v) for v in series.values), view.limit(LOST),

@@ -44,7 +44,7 @@ def _detect(view: View) -> Verdict:
         words = _WAYS[found.how](found)
         return Present(
             strength=0.95, certain=True, title=words.title, since_step=0, location=found.location,
-            label=words.label,
+            label=words.label, of_value=words.of_value,
             evidence=(Evidence(
                 PASTED_SHARE.name, found.name, (0,), (share,), view.limit(MOST), words.seen),),
             remedies=(words.remedy,),
@@ -81,6 +81,7 @@ class _Words:
     label: str  # under the line
     seen: str
     remedy: Remedy
+    of_value: bool = False  # whether the remedy changes what is at fault
 
 
 def _memory(found: Pasted) -> _Words:
@@ -119,6 +120,7 @@ def _order(found: Pasted) -> _Words:
             "samples first", Safety.SAFE, (BatchFirst(found.name),),
             advice="Create the layer with batch_first=True, or swap the first two axes of its "
             "input and of its output."),
+        of_value=True,
     )
 
 

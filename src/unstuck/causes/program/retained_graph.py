@@ -189,7 +189,7 @@ def _present(view: View, fact: RetainedGraph, alive: dict[str, Series]) -> Verdi
         title=f"{'outputs' if fact.output else 'losses'} are kept with their autograd graphs, so "
         f"memory grows: at least {number(fact.alive)} graphs were alive at once, {what}",
         since_step=since,
-        location=fact.location,
+        location=fact.location, of_value=True,
         label="this tensor is kept together with its graph",
         evidence=(
             Evidence(LIVE_GRAPHS.name, fact.name, steps, values, 1.0,

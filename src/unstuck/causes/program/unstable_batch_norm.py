@@ -203,8 +203,7 @@ def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
     ratio = eval_over_train(view, layer)
     little = learned_little(outcome) or (outcome.kind is OutcomeKind.TOO_SHORT and pair)
     very_few, poor = typical <= view.limit(VERY_FEW), poor_evaluation(view)
-    apart = ratio is not None and abs(math.log(ratio)) >= math.log(
-        view.limit(APART))
+    apart = ratio is not None and abs(math.log(ratio)) >= math.log(view.limit(APART))
     worse = ratio is not None and ratio >= view.limit(WORSE)
     if ratio is None:
         strength = 0.8 if little and very_few else 0.35
@@ -227,6 +226,7 @@ def _few(view: View, layer: str, series: Series, typical: float) -> Verdict:
         evidence.append(_loss_evidence(view, ratio))
     return Present(
         strength=strength, title=title, since_step=0, location=_location(view, layer),
+        of_value=very_few,
         label=f"only {values} per channel for a mean and a standard deviation",
         evidence=tuple(evidence), remedies=_remedies(view, layer),
     )

@@ -205,6 +205,7 @@ def _present(view: View, flow: _Flow) -> Verdict:
     strength += 0.1 * learned_little(view.outcome)
     fold = times(1 / flow.ratio if flow.ratio > 0 else math.inf)
     says = f"{fold} smaller than at {called(last.name)}"
+    shrinks = f"{times(10 ** min(flow.decay, 300))} smaller"
     evidence = [
         Evidence(OUTPUT_GRADIENT.name, layer.name, *thinned(np.array(flow.steps), norms), None,
                  f"the gradient at the output of {called(layer.name)} has a norm of "
@@ -217,11 +218,10 @@ def _present(view: View, flow: _Flow) -> Verdict:
     return Present(
         strength=strength,
         title=f"the gradient vanishes over {count(len(flow.layers), 'layer')}: it gets "
-        f"{times(10 ** min(flow.decay, 300))} smaller per layer, and at {called(first.name)} it is "
-        f"{says}",
+        f"{shrinks} per layer, and at {called(first.name)} it is {says}",
         since_step=flow.since(view.limit(TOTAL)),
-        location=first.location,
-        label=f"its gradient is {says} (healthy: about the same)",
+        location=first.location, of_value=True,
+        label=f"the gradient gets {shrinks} per layer (healthy: about the same)",
         evidence=tuple(evidence),
         remedies=_remedies(view, flow),
     )

@@ -18,6 +18,8 @@ _FUNCTIONS = ("tensor", "from_numpy", "as_tensor", "asarray")
 _TAKES_STEPS = frozenset({"backward", "manual_backward", "step", "print", "info", "debug"})
 _CUTS = frozenset({"item", "detach", "float", "int", "len", "tolist", "numpy", "argmax"})
 _MODES = ("no_grad", "inference_mode")
+_OF_TENSORS = frozenset({*_METHODS, "stack", "cat", "as_tensor"})  # what a plain number has not
+_FOLLOWED = 3  # names that a sum is handed on to, one after another
 
 
 def _inner(node: ast.expr) -> ast.expr | None:
@@ -192,11 +194,71 @@ def write_keep_number(edit: KeepNumber, record: Record, index: Index) -> list[Pa
     else:
         kept = [each for node in ast.walk(statement)
                 if (each := _kept_by(node)) is not None and each is found.node]
+    if not kept and isinstance(statement, ast.Return):
+        source, kept = _of_a_caller(index, source, statement)
     if not kept:
         raise Refused(Reason.UNKNOWN_FORM, "The place where the tensor is kept is not one "
                       "statement of the text.")
+    if by == ".item()" and any(_read_as_tensor(source, each) for each in kept):
+        by = ".detach()"
     splices = [splice for each in kept for splice in change.method(source, each, by)]
     return [Patch(edit, tuple(splices), Form.CALL)]
+
+
+def _of_a_caller(
+    index: Index, source: Source, returned: ast.Return
+) -> tuple[Source, list[ast.expr]]:
+    """What the only statement keeps that adds up or appends what a function returns."""
+    function = source.function(returned)
+    found = [(where, each) for where, call in index.callers(source, function)
+             for node in ast.walk(where.statement(call))
+             if (each := _kept_by(node)) is not None and call in ast.walk(each)
+             ] if function is not None else []
+    return (found[0][0], [found[0][1]]) if len(found) == 1 else (source, [])
+
+
+def _read_as_tensor(source: Source, kept: ast.expr) -> bool:
+    """Whether what is kept, or what is computed of it, is read by what only a tensor has."""
+    holder = _holder(source.parents[kept])
+    scope = (source.class_of(kept) if "." in holder else source.function(kept)) or source.tree
+    held = {holder}
+    for _ in range(_FOLLOWED):
+        for node in ast.walk(scope):
+            target, value = _put_into(node)
+            if value is not None and held & _names_in(value):
+                held.add(target)
+    held.discard("")
+    return any(
+        isinstance(node, ast.Call) and names.called(node) in _OF_TENSORS
+        and any(held & _names_in(each) for each in (
+            *node.args, *((node.func.value,) if isinstance(node.func, ast.Attribute) else ())))
+        for node in ast.walk(scope))
+
+
+def _names_in(node: ast.expr) -> set[str]:
+    return {names.dotted(each) for each in ast.walk(node)
+            if isinstance(each, ast.Name | ast.Attribute)} - {""}
+
+
+def _holder(node: ast.AST) -> str:
+    """The name of the sum or the list that a statement adds to."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=held)) | ast.AugAssign(target=held) | ast.BinOp(
+                left=held):
+            return names.dotted(held)
+    return ""
+
+
+def _put_into(node: ast.AST) -> tuple[str, ast.expr | None]:
+    """A name that gets a value, and the expression that gives it."""
+    match node:
+        case ast.Assign(targets=[target], value=value) | ast.AugAssign(target=target, value=value):
+            return names.dotted(target), value
+        case ast.For(target=target, iter=value):
+            return names.dotted(target), value
+        case ast.Call(func=ast.Attribute(value=target, attr="append"), args=[value]):
+            return names.dotted(target), value
+    return "", None
 
 
 def _handed_out(index: Index, source: Source, scope: ast.AST, held: str) -> list[ast.expr]:

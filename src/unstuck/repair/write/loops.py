@@ -239,7 +239,8 @@ def write_shuffle(edit: Shuffle, record: Record, index: Index) -> list[Patch]:
         splices = _rows_in_a_new_order(index, source, loop)
         if splices:
             _, needs = spell(index, source, "torch.randperm")
-            return [Patch(edit, splices, Form.DATA, needs)]
+            rows = source.location(splices[-1].start, splices[-1].end)
+            return [Patch(edit, splices, Form.DATA, needs, at=rows)]
     raise Refused(Reason.UNKNOWN_FORM, "The batches are made neither by a loader nor from an order "
                   "of rows.")
 
@@ -280,11 +281,12 @@ def _rows_in_a_new_order(index: Index, source: Source, loop: ast.For) -> tuple[S
 
 
 def _named_slice(index: Index, source: Source, loop: ast.For) -> tuple[Splice, ...]:
-    """`part = slice(low, high)` in a loop, where several tensors are indexed by it."""
+    """`part = slice(low, high)`, or `arange`, in a loop where several tensors are indexed by it."""
     for each in loop.body:
         match each:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(
-                    func=ast.Name(id="slice"), args=[low, high], keywords=[]) as call):
+                    args=[low, high], keywords=[]) as call) if names.called(call) in (
+                        "slice", "arange"):
                 parts = [node for later in loop.body for node in ast.walk(later)
                          if isinstance(node, ast.Subscript) and names.dotted(node.value)
                          and isinstance(node.slice, ast.Name) and node.slice.id == name]

@@ -8,7 +8,7 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import Origin, entry, hop, settled
+from unstuck.repair.follow import Origin, entry, hop, hops, settled
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Check, Form, Patch
 from unstuck.repair.places import construction, optimizer, spell
@@ -38,8 +38,8 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
             schedule := sets_the_rate(record.facts(Scheduler), fact)) is not None:
         return _peak(edit, schedule, index)
     set_by = fact.rate_argument if edit.argument == "lr" else None
-    found = index.at(fact.location, "the learning rate") if set_by else construction(
-        record, index, edit.optimizer)
+    found = index.at(fact.location, "the learning rate") if set_by else _partial(
+        index, construction(record, index, edit.optimizer))
     call, source = found.call, found.source
     values = {_value(each, edit.argument) for each in record.facts(Optimizer)
               if each.location == fact.location}
@@ -68,6 +68,15 @@ def write_argument(edit: OptimizerArgument, record: Record, index: Index) -> lis
         raise Refused(Reason.UNKNOWN_FORM, "The arguments of the optimizer are passed on as *args.")
     return [patch(Form.LITERAL, change.set_argument(
         source, call, edit.argument, decimal(edit.value)))]
+
+
+def _partial(index: Index, found: Found) -> Found:
+    """Where `functools.partial` made what is called, with the arguments that it passes on."""
+    for origin in hops(index, found.source, found.call.func):
+        if isinstance(origin.node, ast.Call) and names.called(origin.node) == "partial" and len(
+                origin.node.args) == 1:
+            return Found(origin.source, origin.node)
+    return found
 
 
 def _peak(edit: OptimizerArgument, schedule: Scheduler, index: Index) -> list[Patch]:

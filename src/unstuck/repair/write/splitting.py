@@ -28,7 +28,8 @@ def write_drop_copies(edit: DropCopies, record: Record, index: Index) -> list[Pa
     if held is not None:
         place, arrays = held
         lines, needs = _once(index, place.source, arrays)
-        return [Patch(edit, change.before(place.source, place.statement, lines), Form.DATA, needs)]
+        return [Patch(edit, change.before(place.source, place.statement, lines), Form.DATA, needs,
+                      at=place.source.location(*place.source.span(place.node)))]
     if edit.split:
         raise Refused(Reason.UNKNOWN_FORM, "What is split is not made of variables.")
     trained, targets = (

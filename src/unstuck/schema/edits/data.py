@@ -174,6 +174,19 @@ class Impute(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepFractions(Edit):
+    """Divide, or convert, without rounding to whole numbers."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "keep the fractions of the inputs"
+
+    def code(self) -> str:
+        return "x = x / 255  # not x // 255"
+
+
+@dataclass(frozen=True, slots=True)
 class ClampInputs(Edit):
     """Bounds for what the model receives, such as quantiles of the training data."""
 

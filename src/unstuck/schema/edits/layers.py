@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unstuck.schema.edits.edit import Edit, literal
 from unstuck.schema.places import SourceLocation
-from unstuck.words import called, percent, times
+from unstuck.words import called, count, percent, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,26 @@ class RemoveLayer(Edit):
 
     def code(self) -> str:
         return f"# without {called(self.layer)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FewerLayers(Edit):
+    """Leave out layers of a row in which each gives as much as it receives.
+
+    `layers` have weights, `behind` is applied to what they give; `left` of the `of` layers with
+    weights stay.
+    """
+
+    layers: tuple[str, ...]
+    behind: tuple[str, ...]
+    left: int
+    of: int
+
+    def words(self) -> str:
+        return f"keep only {self.left} of the {count(self.of, 'layer')} with weights"
+
+    def code(self) -> str:
+        return f"# {count(self.left, 'layer')} with weights"
 
 
 @dataclass(frozen=True, slots=True)
