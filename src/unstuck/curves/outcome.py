@@ -370,7 +370,9 @@ def _worse_than_constant(curve: LossCurve) -> Outcome | None:
             OutcomeKind.NOT_LEARNING, 0.7,
             f"The loss rose from {number(first)} to {number(float(np.max(values)))} "
             f"and is falling again, but at {number(level)} it is still above where it began.")
-    slope = 0.0 if quarter is None else -quarter.slope
+    slope, sure = (-quarter.slope, quarter.score < -SURE) if quarter is not None else (0.0, False)
+    if not sure and curve.whole is not None:
+        slope = min(slope, -curve.whole.slope)  # the last part may fall by chance
     span = float(curve.points.steps[-1] - curve.points.steps[0])
     if slope * span >= level - constant:
         more = max(math.ceil(curve.passes * (level - constant) / (slope * span)), 1)
@@ -381,6 +383,8 @@ def _worse_than_constant(curve: LossCurve) -> Outcome | None:
     return curve.outcome(
         OutcomeKind.NOT_LEARNING, 0.55,
         f"The loss is falling, but at {number(level)} it is still far above that of a constant "
+        f"prediction ({number(constant)})." if sure else
+        f"The loss hardly falls, and at {number(level)} it is still above that of a constant "
         f"prediction ({number(constant)}).")
 
 

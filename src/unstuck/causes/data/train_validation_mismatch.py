@@ -282,7 +282,7 @@ def _location(view: View, where: Kept) -> SourceLocation | None:
     receives them."""
     steps, shared = held_out_steps(view), {step.location for step in input_steps(view)}
     own = tuple(step for step in steps if step.location not in shared)
-    made = nearest(own, StepKind.WRAPPED, *GIVEN)
+    made = nearest(own, *COMPUTED) or nearest(own, StepKind.WRAPPED, *GIVEN)
     # Where both come from the same data, these lack what the others go through.
     made = made or nearest(own, StepKind.CALLED)
     built = data_sets(view) if made is None else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from unstuck.measures import arms
 from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, typed
 from unstuck.measures.dropping import strongest_dropout
@@ -19,11 +21,13 @@ from unstuck.measures.steps import (
 )
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
+from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import BatchSize, OptimizerArgument, Remedy, Safety
 from unstuck.schema.experiments import Arm, Experiment
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.layers import SILENT_SHARE
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import (
     GRADIENT_NORM,
@@ -70,6 +74,17 @@ DROPPED = Threshold(
     "the standard deviation of inverted dropout is the square root of p / (1 - p), relative to "
     "the values: 0.8 here",
 )
+HALF = Threshold(
+    "silent-at-first", 0.75,
+    "A unit is zero for a whole batch of one or two samples by chance, half of them or fewer.",
+    "the chance of a zero is 0.5 for one sample",
+)
+DEAD = Threshold(
+    "silent-at-the-end", 0.9,
+    "If nine of ten units went silent while steps followed the noise, the steps took them there.",
+    "as for a dead layer",
+)
+AWAKE = 3  # looks at the start
 USUAL = 32.0  # samples, to which a smaller batch is raised at least
 
 
@@ -89,7 +104,8 @@ def _detect(view: View) -> Verdict:
                       f"(agreement of successive gradients: {number(early)})")
     level = float(losses[len(losses) // 2:].mean())
     scale = size * (1 / max(early, 1e-3) - 1)
-    late = agreement(view, late_step(view))
+    late = min((each for each in (agreement(view, late_step(view)), agreement(view))
+                if each is not None), default=None)
     tiny = size <= view.limit(TINY) and late is not None and late <= view.limit(LATE) and (
         learned_little(view.outcome) and not diverged)
     if not tiny and not scale >= view.limit(NOISE) * size:
@@ -128,7 +144,8 @@ def _detect(view: View) -> Verdict:
                  "sustained by this learning rate and batch size"),
     )
     return Present(
-        strength=0.48 if tiny else 0.45, since_step=0, of_value=True,
+        strength=0.65 if tiny and _units_died(view) else 0.48 if tiny else 0.45,
+        since_step=0, of_value=True,
         location=batch_location(view, size), evidence=evidence,
         title=f"a batch size of {number(size)} is too small for this learning rate: {harm}",
         label="with so few samples per step, the gradient is mostly noise",
@@ -142,6 +159,15 @@ def _detect(view: View) -> Verdict:
                 arms.learning_rate(view, 1 / larger, "learning-rate-too-high"),
             )),
     )
+
+
+def _units_died(view: View) -> bool:
+    """Whether nearly all units of a layer went silent on the way: steps took them where they are.
+    """
+    known = view[SILENT_SHARE].values() if view.has(SILENT_SHARE) else ()
+    return any(len(each) >= AWAKE and bool(
+        np.all(each.values[:AWAKE] < view.limit(HALF)) and each.values[-1] >= view.limit(DEAD))
+        for each in (series.finite for series in known))
 
 
 CAUSE = Cause(
@@ -173,8 +199,9 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
-    uses=(BATCH_SIZE,),
-    thresholds=(NOISE, BOUNCE, DROWNED, TINY, LATE, DROPPED),
+    uses=(BATCH_SIZE, SILENT_SHARE),
+    thresholds=(NOISE, BOUNCE, DROWNED, TINY, LATE, HALF, DEAD, DROPPED),
+    effects=(Effect.UNITS_DIE,),
     needs_trend=True,
     by_trial=True,
     detect=_detect,

@@ -12,6 +12,7 @@ from unstuck.measures.basics import (
     failed,
     last_good_step,
     learned_little,
+    level,
     optimizer_of,
     rate_code,
     rates,
@@ -26,6 +27,7 @@ from unstuck.schema.edits import InitialiseLayer, Remedy, ReplaceLayer, Safety
 from unstuck.schema.facts.models import Initialisation, Layer
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.places import SourceLocation
+from unstuck.schema.signals.batches import BATCH_SIZE
 from unstuck.schema.signals.layers import OUTPUT_MEAN, SILENT_SHARE
 from unstuck.schema.signals.spread import INPUT_SPREAD, OUTPUT_SPREAD
 from unstuck.words import called, count, percent
@@ -40,6 +42,11 @@ HALF = Threshold(
     "dead-half", 0.5,
     "A layer that lost half of its units is reported if the run failed.",
     "torchmortem and TheDeepChecker; no false alarm on 72 healthy runs",
+)
+SAMPLES = Threshold(
+    "samples-of-a-batch", 5.0,
+    "A unit that is zero for half of the samples is zero for all of four in one batch of 16.",
+    "0.5 to the power of 4 is 0.06; half of a layer is then never silent by chance",
 )
 ALIKE = Threshold(
     "input-spread-of-chance", 0.25,
@@ -95,8 +102,14 @@ def _detect(view: View) -> Verdict:
         return Unknown("the outputs of ReLU units were measured at fewer than two steps",
                        (SILENT_SHARE.name, "a longer run"))
     worst = max(places, key=lambda p: p.share)
+    few = view.has(BATCH_SIZE) and level(view[BATCH_SIZE]) < view.limit(SAMPLES)
     dead = [p for p in places if p.share >= view.limit(NEARLY_ALL) or (
-        failed(view.outcome) and p.share >= view.limit(HALF) and not _by_chance(view, p))]
+        failed(view.outcome) and p.share >= view.limit(HALF)
+        and not few and not _by_chance(view, p))]
+    if not dead and few and failed(view.outcome) and worst.share >= view.limit(HALF):
+        return Unknown(f"{percent(worst.share)} of the units of {called(worst.name)} output zero, "
+                       "but batches of so few samples show by chance only zeros of many units",
+                       ("a run with larger batches",))
     if not dead:
         return Absent(f"at most {percent(worst.share)} of a layer's ReLU units are dead"
                       if worst.share else "no ReLU unit is dead")
@@ -240,8 +253,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(),
-    uses=(SILENT_SHARE, INPUT_SPREAD, OUTPUT_MEAN, OUTPUT_SPREAD),
-    thresholds=(NEARLY_ALL, HALF, ALIKE),
+    uses=(BATCH_SIZE, SILENT_SHARE, INPUT_SPREAD, OUTPUT_MEAN, OUTPUT_SPREAD),
+    thresholds=(NEARLY_ALL, HALF, SAMPLES, ALIKE),
     shows=Effect.UNITS_DIE,
     effects=(Effect.OUTPUT_CONSTANT, Effect.GRADIENTS_VANISH),
     detect=_detect,

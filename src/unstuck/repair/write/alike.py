@@ -37,6 +37,9 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
         splices = _arguments(index, *(index.at(each, "the data set") for each in edit.built))
         if splices:
             return [Patch(edit, splices, Form.DATA)]
+    splices = _as_trained(trained, held_out) or _not_of_their_own(index)
+    if splices:
+        return [Patch(edit, splices, Form.DATA)]
     variable = edit.variable or next(
         (each for found in reversed(held_out) if (each := _given(found)) is not None), None)
     if not trained or variable is None:
@@ -51,6 +54,44 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
         else:
             written += _beside(found, variable)
     return [Patch(edit, tuple(written), Form.DATA)]
+
+
+def _as_trained(trained: list[Found], held_out: list[Found]) -> tuple[Splice, ...]:
+    """The formula that scales the training inputs, in the place of another one for held-out inputs.
+
+    Whatever else it reads must be known there, as the statistics of a variable of the module are.
+    """
+    ours, theirs = ([each for each in places if isinstance(each.node, ast.BinOp)]
+                    for places in (trained, held_out))
+    if len(ours) != 1 or len(theirs) != 1:
+        return ()
+    one, other = ours[0], theirs[0]
+    taken = {each.id for each in _names_of(other.expression)}
+    scaled = [each for each in _names_of(one.expression)
+              if each.id in taken or not _is_known(other, each)]
+    if len(taken) != 1 or len({each.id for each in scaled}) != 1 or any(
+            _is_described(one.source.parents.get(each), each) for each in scaled):
+        return ()
+    return change.replace(other.source, other.node, _for(one, scaled, *taken))
+
+
+def _not_of_their_own(index: Index) -> tuple[Splice, ...]:
+    """What one call of a function is given as statistics, in the place of those that another call
+    takes of the samples that it is given.
+    """
+    found: list[tuple[Splice, ...]] = []
+    for source, node in index.nodes(ast.Call):
+        assert isinstance(node, ast.Call)
+        own = [place for place, each in enumerate(node.args) if isinstance(each, ast.Call)
+               and isinstance(each.func, ast.Attribute) and each.func.attr in _STATISTICS
+               and any(ast.unparse(each.func.value) == ast.unparse(other) for other in node.args)]
+        others = [call for where, call in index.calls(names.called(node))
+                  if where is source and call is not node and len(call.args) == len(node.args)]
+        if own and len(others) == 1 and not any(
+                isinstance(others[0].args[place], ast.Call) for place in own):
+            found.append(tuple(splice for place in own for splice in change.replace(
+                source, node.args[place], source.code(others[0].args[place]))))
+    return found[0] if len(found) == 1 else ()
 
 
 def _left_out(source: Source) -> Iterator[tuple[Splice, ...]]:
