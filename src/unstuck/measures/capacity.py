@@ -86,7 +86,9 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
         return Unknown("how well a baseline model does on these data was not measured",
                        ("a loss from torch.nn with one target per sample",))
     possible, reached, least, says, evidence = found
-    if not (possible - reached >= least and 1 - reached >= ERRORS * (1 - possible)):
+    errors = ratio(1 - reached, 1 - possible)
+    if not (possible - reached >= least and errors >= ERRORS) and not (
+            possible - reached >= least / 3 and errors >= 3 * ERRORS):
         return Absent(f"no baseline model does clearly better on these data: {says}")
     left = slope(view)
     if left is not None and left.is_steep:
@@ -103,7 +105,7 @@ def shortfall(view: View) -> Shortfall | Absent | Unknown:
     behind = max(behind, _of_labels(view))
     return Shortfall(says, evidence, level,
                      None if cost is None or not level > 0 else cost / level,
-                     behind, ratio(1 - reached, 1 - possible))
+                     behind, errors)
 
 
 def _of_labels(view: View) -> float:

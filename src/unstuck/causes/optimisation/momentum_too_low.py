@@ -43,9 +43,9 @@ PARALLEL = Threshold(
     "definition; what is left is rounding",
 )
 OPPOSED = Threshold(
-    "opposed-gradients", -0.5,
-    "Each step undoes half of the one before or more: the steps go to and fro between two walls. "
-    "Noise alone gives 0.",
+    "opposed-gradients", -0.15,
+    "Each step undoes a part of the one before: the steps go to and fro between two walls, and a "
+    "higher learning rate would only widen that. Noise alone gives 0.",
     "gradient descent at the edge of stability, Cohen et al. 2021; the bound is a choice",
 )
 FEWEST = 5  # steps that are all parallel
@@ -79,6 +79,12 @@ def _detect(view: View) -> Verdict:
     found = slow(view)
     if not isinstance(found, Slow):
         return found
+    fro = agreement(view, view.record.steps // 4)
+    if fro is not None and fro <= view.limit(OPPOSED) and (
+            view.outcome.kind is OutcomeKind.LEARNING):
+        return Unknown(f"the steps go to and fro (agreement of successive gradients {number(fro)}) "
+                       "while the loss falls, and how much of it could be gone is not known",
+                       ("a run with a momentum of 0.9",))
     if not found.late >= view.limit(COHERENT):
         return Absent(f"late gradients hardly agree (agreement {number(found.late)}; pure noise: "
                       "0, no noise: 1), so momentum has little to add up")
@@ -123,7 +129,7 @@ def _between_walls(view: View, optimizer: Optimizer) -> Present | None:
 
     The loss still falls, and a baseline model shows that much of it is left to learn.
     """
-    late = agreement(view, late_step(view))
+    late = agreement(view, view.record.steps // 4)
     if late is None or late > view.limit(OPPOSED) or (
             view.outcome.kind is not OutcomeKind.LEARNING):
         return None

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unstuck.measures.basics import by_unit, last_good_step, thinned
+from unstuck.measures.basics import (
+    GOOD_SKILL,
+    by_unit,
+    failed,
+    last_good_step,
+    optimizer_of,
+    thinned,
+)
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
@@ -20,7 +27,7 @@ from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
 from unstuck.schema.signals.layers import OUTPUT_GRADIENT, TIME_GROWTH
 from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
-from unstuck.schema.signals.parameters import GRADIENT_NORM, WEIGHT_NORM
+from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
 from unstuck.words import called, count, number, times
 
 TIME = Threshold(
@@ -82,6 +89,19 @@ MOVED = Threshold(
     "gradient grows because the updates were too large.",
     "one healthy update changes a matrix by a thousandth",
 )
+THROWN = Threshold(
+    "thrown-step", 8.0,
+    "One step of a recurrent weight is eight times the largest before. Noise between batches "
+    "doubles or trebles it.",
+    "Pascanu et al. 2013, section 2.3: gradients at a cliff",
+)
+FAR = Threshold(
+    "thrown-far", 0.5,
+    "With what its momentum carries on, the step is half as large as the weights: it leaves little "
+    "of what they were.",
+    "one healthy update changes a matrix by a thousandth",
+)
+LOOKS = 4  # of a weight's steps, to see one among them
 Booleans = NDArray[np.bool_]
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT)
 
@@ -106,7 +126,7 @@ def _detect(view: View) -> Verdict:
     if not view.has(TIME_GROWTH) and not view.has(OUTPUT_GRADIENT):
         return Unknown("the gradients between the layers were not measured",
                        (OUTPUT_GRADIENT.name,))
-    found = [g for g in (_through_time(view), _over_depth(view)) if g is not None]
+    found = [g for g in (_through_time(view), _thrown(view), _over_depth(view)) if g is not None]
     if not found:
         return Absent("the gradient grows neither from layer to layer nor back through time while "
                       "the weights keep about their first size")
@@ -138,11 +158,14 @@ def _through_time(view: View) -> _Growth | None:
     if not view.has(TIME_GROWTH):
         return None
     best: _Growth | None = None
+    wild = _starts_wild(view)
     for name, series in view[TIME_GROWTH].items():
         end = min(_unmoved(view, [name]), last_good_step(view))
         early = (series.steps <= end) & ~np.isnan(series.values)
         points = Series(series.steps[early], series.values[early])
-        high = np.flatnonzero(
+        born = wild and len(points) > 0 and points.steps[0] == 0 and (
+            points.values[0] >= view.limit(BORN))
+        high = np.array([0]) if born else np.flatnonzero(
             (points.values >= view.limit(TIME))
             | ((points.values >= view.limit(SOME)) & _leapt(view, name, points)))
         if not len(high):
@@ -153,10 +176,44 @@ def _through_time(view: View) -> _Growth | None:
         growth = _Growth(
             TIME_GROWTH.name, name, int(points.steps[at]), float(np.max(points.values)),
             points, f"through time in {called(parameter.layer if parameter else name)}",
-            layer, True, view.limit(SOME))
+            layer, True, view.limit(SOME), born)
         if best is None or growth.factor > best.factor:
             best = growth
     return best
+
+
+def _thrown(view: View) -> _Growth | None:
+    """A step of a recurrent weight that is many times those before, and that ended the learning.
+
+    The gradient that made it may lie between two looks: a momentum carries it on to the next one.
+    """
+    if not (view.has(TIME_GROWTH) and view.has(UPDATE_NORM)) or not failed(view.outcome):
+        return None
+    for name in view[TIME_GROWTH]:
+        steps, norms = (view[signal].get(name) for signal in (UPDATE_NORM, WEIGHT_NORM))
+        if steps is None or norms is None or len(steps) < LOOKS or len(norms) != len(steps):
+            continue
+        ahead = np.maximum.accumulate(steps.values)[:-1]
+        far = steps.values[1:] / norms.values[1:] * _carried_on(view, name)
+        high = np.flatnonzero((steps.values[1:] >= view.limit(THROWN) * ahead)
+                              & (far >= view.limit(FAR)))
+        if not len(high):
+            continue
+        at = int(high[0]) + 1
+        parameter = view.record.parameters().get(name)
+        layer = view.record.layers().get(parameter.layer) if parameter is not None else None
+        return _Growth(
+            UPDATE_NORM.name, name, int(steps.steps[at]),
+            float(steps.values[at] / np.median(steps.values[:at])), steps,
+            f"through time in {called(parameter.layer if parameter else name)}", layer, True,
+            float(ahead[at - 1]))
+    return None
+
+
+def _carried_on(view: View, name: str) -> float:
+    """How many steps of one gradient's size it makes in all: 1 / (1 - momentum)."""
+    optimizer = optimizer_of(view, [name])
+    return 1 / max(1 - ((optimizer.momentum if optimizer is not None else None) or 0.0), 0.01)
 
 
 def _leapt(view: View, name: str, points: Series) -> Booleans:
@@ -234,10 +291,13 @@ def _present(view: View, growth: _Growth) -> Present:
     if _clipped_at(view) and view.outcome.kind is not OutcomeKind.DIVERGED:
         strength = 0.4  # held in check
     steps, values = thinned(growth.points.steps, growth.points.values)
-    evidence = [Evidence(growth.signal, growth.place, steps, values, growth.bound,
-                         f"going back {growth.over}, the gradient becomes "
-                         f"{times(growth.factor)} as large (healthy: it keeps its size or "
-                         "shrinks)")]
+    thrown = growth.signal == UPDATE_NORM.name
+    evidence = [Evidence(
+        growth.signal, growth.place, steps, values, growth.bound,
+        f"step {number(growth.since)} of {growth.place} is {times(growth.factor)} the size of a "
+        "usual step before it" if thrown else
+        f"going back {growth.over}, the gradient becomes {times(growth.factor)} as large (healthy: "
+        "it keeps its size or shrinks)")]
     norms = view[GRADIENT_NORM].get(growth.place)
     if norms is not None and len(norms.finite) > 1:
         drawn = thinned(norms.finite.steps, norms.finite.values)
@@ -248,13 +308,17 @@ def _present(view: View, growth: _Growth) -> Present:
     how = "on its way back through the sequence" if growth.recurrent else (
         "from the last layer to the first")
     when = f"from step {growth.since} on" if growth.since else "from the start"
+    says = f"the gradient becomes {times(growth.factor)} as large"
     return Present(
         strength=strength,
-        title=f"the gradient explodes {when}: going back {growth.over}, it becomes "
-        f"{times(growth.factor)} as large",
+        hides_outcome=growth.born and (view.outcome.skill or 0.0) < GOOD_SKILL,
+        title=f"the gradient exploded about step {number(growth.since)}: going back {growth.over}, "
+        f"it made a step {times(growth.factor)} the size of those before, and what was learned is "
+        "lost" if thrown else f"the gradient explodes {when}: going back {growth.over}, {says}",
         since_step=growth.since,
         location=growth.layer.location if growth.layer is not None else None,
-        label=f"the gradient becomes {times(growth.factor)} as large {how}",
+        label="one gradient through all time steps threw these weights" if thrown
+        else f"{says} {how}",
         evidence=tuple(evidence),
         remedies=_remedies(view, growth),
     )
@@ -310,16 +374,16 @@ CAUSE = Cause(
         "from block to block of a network with shortcuts, as long as it is not from a single "
         "layer.",
         limitations="Fused recurrent layers, as on a GPU, reveal nothing about their time steps. "
-        "If a single outlier in the data makes one gradient large between two sampled steps, it "
-        "is not seen. A lower learning rate may cure the same run.",
+        "If one gradient is large between two sampled steps, only what it did to a recurrent "
+        "weight is seen. A lower learning rate may cure the same run.",
         references=(
             "Bengio, Simard, Frasconi 1994: Learning long-term dependencies is difficult",
             "Pascanu, Mikolov, Bengio 2013: Training recurrent networks (arXiv 1211.5063)",
         ),
     ),
     needs=(GRADIENT_NORM, WEIGHT_NORM),
-    uses=(OUTPUT_GRADIENT, TIME_GROWTH, CONSTANT_LOSS, TRAIN_LOSS),
-    thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, BORN, DOUBLING, WILD, LAYERS, MOVED),
+    uses=(OUTPUT_GRADIENT, TIME_GROWTH, CONSTANT_LOSS, TRAIN_LOSS, UPDATE_NORM),
+    thresholds=(TIME, SOME, LEAP, DEPTH, GROWTH, BORN, DOUBLING, WILD, LAYERS, MOVED, THROWN, FAR),
     shows=Effect.GRADIENTS_TOO_LARGE,
     effects=(Effect.UPDATES_TOO_LARGE,),
     alike=("learning-rate-too-high",),
