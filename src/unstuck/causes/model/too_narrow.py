@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, learned_little
+from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, last, learned_little, loss_points
 from unstuck.measures.capacity import (
     SAMPLE_SIGNALS,
     Shortfall,
+    Width,
     hidden,
     loss_evidence,
     model_location,
@@ -19,10 +20,12 @@ from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
 from unstuck.schema.edits import Remedy, ResizeLayer, Safety
 from unstuck.schema.experiments import Arm, Experiment
-from unstuck.schema.findings import Absent, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
-from unstuck.words import called, count
+from unstuck.schema.signals.targets import TARGET_DIRECTIONS
+from unstuck.words import called, count, percent
 
 SQUEEZE = Threshold(
     "units-per-input", 0.25,
@@ -59,6 +62,18 @@ SHORT = Threshold(
     "ROC curve: four times next to nothing is little.",
     "a choice",
 )
+HELD = Threshold(
+    "held-by-so-many", 0.85,
+    "If the targets vary in hardly more directions than a layer has units, little is lost in it.",
+    "a choice: a seventh of the variance is worth a wider layer",
+)
+NEAR = Threshold(
+    "near-what-is-held", 0.08,
+    "A network that has learned about what so many numbers can hold, and no more, is held by them.",
+    "Eckart, Young 1936: no approximation of that rank is better",
+)
+RESTING = (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED, OutcomeKind.LEARNING,
+           OutcomeKind.OVERFITTING)
 TRIAL = ("five runs with one change each: four times the units, one more layer, ten times the "
          "learning rate, momentum 0.9, four times the epochs (it is too-narrow if the first lowers "
          "the training loss most)")
@@ -69,7 +84,8 @@ def _detect(view: View) -> Verdict:
     inner = hidden(layers)
     if not inner:
         return Absent("there is no hidden layer that could be too narrow")
-    outputs = layers[-1].units
+    targets = view[TARGET_DIRECTIONS] if view.has(TARGET_DIRECTIONS) else {}
+    outputs = max(layers[-1].units, len(targets))  # each may have a layer of its own
     bends, share = view.limit(BENDS), view.limit(SQUEEZE)
     # Few channels are many numbers: one of each at every place.
     thin = max(one.units for one in inner) <= view.limit(WIDEST)
@@ -87,6 +103,9 @@ def _detect(view: View) -> Verdict:
                            "autoencoder", ("a run with twice the units",))
         return Absent("the network learns and has as many outputs as inputs, like an autoencoder, "
                       "which is narrow on purpose")
+    squeezed = _squeezed(view, least, outputs)
+    if squeezed is not None:
+        return squeezed
     found = shortfall(view)
     if isinstance(found, Unknown):
         return Unknown(f"{called(least.name)} has only {count(least.units, 'unit')}, but "
@@ -102,9 +121,8 @@ def _detect(view: View) -> Verdict:
             "shows that more can be learned", (TRIAL,))
     if found.steps_share is not None and not found.steps_share < view.limit(STEPS):
         return Absent("the noise floor of SGD keeps the loss high, not the width")
-    layer = view.record.layers()[least.name]
     return Present(
-        strength=0.45, since_step=0, location=layer.location or model_location(view),
+        strength=0.45, since_step=0, location=_location(view, least),
         of_value=True,
         hides_outcome=found.errors >= view.limit(FAR) and found.behind >= view.limit(SHORT),
         title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
@@ -112,8 +130,7 @@ def _detect(view: View) -> Verdict:
         f"{found.says}",
         label=f"only {count(least.units, 'unit')} in the narrowest layer",
         evidence=(found.evidence, loss_evidence(view, found)),
-        remedies=(Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
-            ResizeLayer(f) for f in (4.0, 16.0, 2.0))),),
+        remedies=(_widen(),),
         one_of=("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps"),
         separated_by=Experiment(f"compare {TRIAL}", (
             Arm((ResizeLayer(4.0),), ("too-narrow",)),
@@ -123,6 +140,49 @@ def _detect(view: View) -> Verdict:
             arms.longer(4.0, "too-few-steps"),
         )),
     )
+
+
+def _squeezed(view: View, least: Width, outputs: int) -> Present | None:
+    """A layer through which fewer numbers pass than the targets vary in, where the network has
+    learned about what so many hold.
+
+    What a linear layer makes of n numbers has n directions at most, and no n directions hold more
+    of the targets' variance than their first n principal components.
+    """
+    held = last(view[TARGET_DIRECTIONS]).get(str(least.units)) if (
+        view.has(TARGET_DIRECTIONS) and least.units < outputs) else None
+    skill = view.outcome.skill
+    if held is None or skill is None or view.outcome.kind not in RESTING:
+        return None
+    if not (held <= view.limit(HELD) and abs(skill - held) <= view.limit(NEAR)):
+        return None
+    units, step = count(least.units, "unit"), int(view.record.steps) - 1
+    steps, points = loss_points(view)
+    return Present(
+        strength=0.75, since_step=0, location=_location(view, least), of_value=True,
+        hides_outcome=True,
+        title=f"{called(least.name)} has only {units} for {count(outputs, 'output')}: so many "
+        f"numbers hold at most {percent(held)} of what the targets vary in, and the network has "
+        f"learned {percent(skill)}",
+        label=f"all {count(outputs, 'output')} are made of {units}",
+        evidence=(
+            Evidence(TARGET_DIRECTIONS.name, str(least.units), (step,), (held,), None,
+                     f"the first {count(least.units, 'principal component')} of the targets hold "
+                     f"{percent(held)} of their variance"),
+            Evidence(TRAIN_LOSS.name, "", steps, points, None,
+                     f"the loss ends at {percent(1 - skill)} of that of a constant prediction"),
+        ),
+        remedies=(_widen(),),
+    )
+
+
+def _location(view: View, least: Width) -> SourceLocation | None:
+    return view.record.layers()[least.name].location or model_location(view)
+
+
+def _widen() -> Remedy:
+    return Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
+        ResizeLayer(f) for f in (4.0, 16.0, 2.0)))
 
 
 CAUSE = Cause(
@@ -157,8 +217,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT),
-    thresholds=(SQUEEZE, BENDS, WIDEST, STEPS, FAR, SHORT),
+    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT, TARGET_DIRECTIONS),
+    thresholds=(SQUEEZE, BENDS, WIDEST, STEPS, FAR, SHORT, HELD, NEAR),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,

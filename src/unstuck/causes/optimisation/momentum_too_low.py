@@ -9,7 +9,7 @@ from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, measured
 from unstuck.measures.capacity import SAMPLE_SIGNALS, Shortfall, loss_evidence, shortfall
 from unstuck.measures.slowness import Slow, slow
-from unstuck.measures.steps import agreement, agreement_evidence, late_step, main_optimizer
+from unstuck.measures.steps import agreement, agreement_evidence, main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.symptoms import Often, Symptom

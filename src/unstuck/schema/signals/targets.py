@@ -112,3 +112,9 @@ TARGET_NON_FINITE = PlaceSignal(
     "target-non-finite", "", "share of NaN or Inf among the targets of a loss",
     requires=runs.FLOAT_TARGETS, place="loss",
 )
+TARGET_DIRECTIONS = PlaceSignal(
+    "target-directions", "",
+    "share of the variance of several targets that their first principal components hold, up to "
+    "16 of them",
+    requires=runs.WIDE_REGRESSION, place="number of components",
+)

@@ -1,0 +1,30 @@
+"""In how many directions the targets of training vary. Numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unstuck.observe.samples.kept import Samples
+from unstuck.record.writer import RecordWriter
+from unstuck.schema.signals.targets import TARGET_DIRECTIONS
+
+SIGNALS = (TARGET_DIRECTIONS,)
+FEWEST, MOST = 3, 128  # targets of a sample
+ROWS = 3  # times as many samples as targets, or their directions are those of chance
+SHOWN = 16  # directions
+
+
+def write_directions(train: Samples, writer: RecordWriter, step: int) -> None:
+    """Writes which share of the targets' variance their first principal components hold."""
+    targets = train.targets
+    if targets is None or train.class_indices or not FEWEST <= targets.shape[1] <= MOST:
+        return
+    rows = targets[np.all(np.isfinite(targets), axis=1)]
+    if len(rows) < ROWS * targets.shape[1] or len(np.unique(rows)) <= 2:
+        return
+    rows = rows - rows.mean(0)
+    shares = np.linalg.eigvalsh(rows.T @ rows)[::-1].clip(0)
+    if shares.sum() > 0:
+        held = np.cumsum(shares)[:SHOWN] / shares.sum()
+        writer.sample(TARGET_DIRECTIONS, step,
+                      {str(number + 1): float(each) for number, each in enumerate(held)})
