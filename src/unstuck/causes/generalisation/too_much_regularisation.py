@@ -334,7 +334,7 @@ def _penalty(view: View) -> Verdict:
     term = next(term for term in terms if term.name == most)
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
-        location=term.location or term.sum_location,
+        location=term.location or term.sum_location, of_value=True,
         title=(f"the penalty on the weights has shrunk them to {percent(shrunk)} of their norm" if
                small else f"the penalty on the weights adds {percent(cost or 0.0)} to the loss of "
                "the data") + f": it starts with {percent(shares[most])} of the gradient",

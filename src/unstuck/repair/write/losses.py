@@ -14,7 +14,7 @@ from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
 from unstuck.repair.text import Splice, apply
-from unstuck.repair.values import decimal
+from unstuck.repair.values import Number, decimal, known, ways
 from unstuck.repair.weighing import weigh_formula
 from unstuck.repair.write.loss_arguments import around, loss_at
 from unstuck.schema.edits import (
@@ -249,9 +249,19 @@ def write_divide(edit: DivideLoss, record: Record, index: Index) -> list[Patch]:
 
 
 def write_weigh(edit: WeighTerm, record: Record, index: Index) -> list[Patch]:
-    """In front of the term, wherever it stands."""
+    """The number that multiplies the function that returns it; else in front of the term."""
     found = index.at(edit.at, "the term of the loss")
     source, node = found.source, found.node
+    function = source.function(node)
+    callers = index.callers(source, function) if function is not None and isinstance(
+        found.statement, ast.Return) and node in (found.statement, found.statement.value) else []
+    outer = callers[0][0].parents.get(callers[0][1]) if len(callers) == 1 else None
+    if isinstance(outer, ast.BinOp) and isinstance(outer.op, ast.Mult):
+        where, call = callers[0]
+        weight = outer.left if outer.right is call else outer.right
+        if known(index, where, weight) is not None:
+            return [Patch(edit, way.splices, way.form)
+                    for way in ways(index, where, weight, Number(factor=edit.factor))]
     if isinstance(node, ast.Expr | ast.Assign | ast.Return) and isinstance(node.value, ast.expr):
         node = node.value  # of a term whose operation was not found, its line is known
     if not isinstance(node, ast.expr):
