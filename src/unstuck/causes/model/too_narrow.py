@@ -69,7 +69,8 @@ HELD = Threshold(
 )
 NEAR = Threshold(
     "near-what-is-held", 0.08,
-    "A network that has learned about what so many numbers can hold, and no more, is limited by them.",
+    "A network that has learned about what so many numbers can hold, and no more, is limited by "
+    "them.",
     "Eckart, Young 1936: no approximation of that rank is better",
 )
 RESTING = (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED, OutcomeKind.LEARNING,

@@ -61,7 +61,8 @@ LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
     KEPT_CONSTANT_SHARE, *copies.SIGNALS, *directions.SIGNALS, *extremes.SIGNALS, *kin.SIGNALS,
     *labelling.SIGNALS, *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS,
-    *pairing.SIGNALS, *recall.SIGNALS, *scaling.SIGNALS, *sentinels.SIGNALS, *shift.SIGNALS, *windows.SIGNALS,
+    *pairing.SIGNALS, *recall.SIGNALS, *scaling.SIGNALS, *sentinels.SIGNALS,
+    *shift.SIGNALS, *windows.SIGNALS,
 )
 WORDS = "unstuck: checking data and labels on the kept samples{} ..."
 
