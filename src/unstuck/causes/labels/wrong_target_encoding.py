@@ -292,7 +292,7 @@ def _present(view: View, loss: Loss, fault: _Fault) -> Present:
         strength=fault.strength,
         title=fault.title,
         since_step=0,
-        location=loss.location,
+        location=loss.location, of_value=True,
         label=fault.label,
         evidence=(Evidence(fault.signal.name, loss.name, steps, values, fault.bound, fault.says),),
         remedies=fault.remedies,

@@ -121,7 +121,8 @@ def _detect(view: View) -> Verdict:
         "step more often", Safety.CHANGES_EXPERIMENT,
         tuple(StepEvery(passes, condition) for passes in (1, 4))),)
     return Present(
-        strength=0.7 if short else 0.45, hides_outcome=short, since_step=0, of_value=True,
+        strength=0.7 if short else 0.49 if size >= BIG else 0.45,  # before a run that is short
+        hides_outcome=short, since_step=0, of_value=True,
         location=condition or batch_location(view, size),
         evidence=evidence,
         title=f"a batch size of {number(size)} is too large: the whole run has "

@@ -147,25 +147,35 @@ def write_batch_size(edit: BatchSize, record: Record, index: Index) -> list[Patc
         return [Patch(edit, way.splices, way.form, checks=checks)
                 for way in ways(index, found.source, size, number)]
     number = Number(edit.size, shared=True, whole=True)
-    for source, loop in _loops(record, index):
+    for source, loop in (each for found in _loops(record, index)
+                         for each in (found, *_of_generator(index, found[1]))):
         size = _rows(source, loop)
         if size is not None:
             every = ways(index, source, size, number)
             if constant(size) is not None or not isinstance(size, ast.Name):
                 return [Patch(edit, way.splices, way.form) for way in every]
             # A slice x[i:i + B] reads the name too: all its readers get the new size.
+            named = [Patch(edit, change.before(source, outer, f"{size.id} = {edit.size}"),
+                           Form.STATEMENT)
+                     for outer in _outermost(record, index, source, loop)]
             return [*(Patch(edit, way.splices, way.form) for way in every
-                      if way.form is not Form.CALL),
-                    Patch(edit, change.before(source, _outermost(record, index, source, loop),
-                                              f"{size.id} = {edit.size}"), Form.STATEMENT)]
+                      if way.form is not Form.CALL), *named]
     raise Refused(Reason.UNKNOWN_FORM, "The record has no loader, and the loop takes its batches "
                   "in a way that is not known.")
 
 
-def _outermost(record: Record, index: Index, source: Source, loop: Loop) -> Loop:
-    """The outermost loop of the function that a loop is in."""
+def _of_generator(index: Index, loop: Loop) -> list[tuple[Source, Loop]]:
+    """The loops of the program's own function that brings a loop its batches."""
+    called = loop.iter if isinstance(loop, ast.For | ast.AsyncFor) else None
+    functions = index.functions(names.called(called)) if isinstance(called, ast.Call) else []
+    return [(source, node) for source, function in functions if len(functions) == 1
+            for node in names.inside(function) if isinstance(node, ast.For)]
+
+
+def _outermost(record: Record, index: Index, source: Source, loop: Loop) -> list[Loop]:
+    """The outermost training loop of the function that a loop is in, if there is one."""
     return [each for where, each in _loops(record, index)
-            if where is source and source.function(each) is source.function(loop)][-1]
+            if where is source and source.function(each) is source.function(loop)][-1:]
 
 
 def _only_trains(record: Record) -> bool:
