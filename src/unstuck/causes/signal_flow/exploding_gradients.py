@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unstuck.measures.basics import (
     GOOD_SKILL,
+    backward_location,
     by_unit,
     failed,
     last_good_step,
@@ -22,9 +23,10 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import Clip, InitialiseLayer, InsertLayer, Remedy, Safety
-from unstuck.schema.facts.models import Layer, LayerRole, Model
+from unstuck.schema.facts.models import Initialisation, Layer, LayerRole, Model
 from unstuck.schema.facts.optimizers import Clipping
 from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unknown, Verdict
+from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.layers import OUTPUT_GRADIENT, TIME_GROWTH
 from unstuck.schema.signals.losses import CONSTANT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, UPDATE_NORM, WEIGHT_NORM
@@ -147,11 +149,6 @@ def _unmoved(view: View, names: list[str]) -> float:
         if len(grown):
             last = min(last, int(series.steps[grown[0]]) - 1)
     return last
-
-
-def _clipped_at(view: View) -> bool:
-    """Whether the program clips gradients: growth is then held in check."""
-    return bool(view.record.facts(Clipping))
 
 
 def _through_time(view: View) -> _Growth | None:
@@ -288,7 +285,7 @@ def _present(view: View, growth: _Growth) -> Present:
         OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING) else 0.7
     if growth.born:
         strength = 0.97  # no step has been made yet that could be to blame
-    if _clipped_at(view) and view.outcome.kind is not OutcomeKind.DIVERGED:
+    if view.record.facts(Clipping) and view.outcome.kind is not OutcomeKind.DIVERGED:
         strength = 0.4  # held in check
     steps, values = thinned(growth.points.steps, growth.points.values)
     thrown = growth.signal == UPDATE_NORM.name
@@ -316,12 +313,21 @@ def _present(view: View, growth: _Growth) -> Present:
         f"it made a step {times(growth.factor)} the size of those before, and what was learned is "
         "lost" if thrown else f"the gradient explodes {when}: going back {growth.over}, {says}",
         since_step=growth.since,
-        location=growth.layer.location if growth.layer is not None else None,
-        label="one gradient through all time steps threw these weights" if thrown
+        location=backward_location(view) if thrown else _place(view, growth),
+        label=f"one gradient that this computed threw {growth.place} far away" if thrown
         else f"{says} {how}",
         evidence=tuple(evidence),
         remedies=_remedies(view, growth),
     )
+
+
+def _place(view: View, growth: _Growth) -> SourceLocation | None:
+    """The layer; where the program gives it the values that the growth is born of, these."""
+    given = {each.name: each.location for each in view.record.facts(Initialisation)
+             } if growth.born else {}
+    layer = growth.layer
+    return None if layer is None else next(
+        (given[name] for name in layer.parameters if name in given), layer.location)
 
 
 def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
