@@ -181,7 +181,7 @@ def _present(
         strength=strength,
         title=f"about {percent(share)} of the labels look wrong ({interval_text}){memorised}",
         since_step=0,
-        location=nearest(steps, StepKind.CHANGED) or nearest(steps, *GIVEN) or paired,
+        location=nearest(steps, StepKind.CHANGED) or nearest(steps[::-1], *GIVEN) or paired,
         label=f"this data set has {count(suspects, 'label')} likely to be wrong",
         evidence=tuple(evidence),
         remedies=(
