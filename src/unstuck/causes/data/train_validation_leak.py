@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import DropCopies, Remedy, Safety, SplitInOrder
+from unstuck.schema.edits import DropCopies, Remedy, Safety, SplitFirst, SplitInOrder
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
@@ -96,8 +96,8 @@ def _detect(view: View) -> Verdict:
         return Absent("equal and nearly equal samples are common in these data")
     once = Remedy("drop copies before the split", Safety.SAFE,
                   (DropCopies(split(view), split=True),))
-    apart = Remedy("split the data so that no sample is on both sides", Safety.ADVICE,
-                   advice="Drop duplicates first, then split, and only then augment or oversample "
+    apart = Remedy("split the data so that no sample is on both sides", Safety.SAFE,
+                   (SplitFirst(),), advice="Drop duplicates first, then split, and only then augment or oversample "
                    "the training part.")
     return Present(
         strength=0.9 if share >= 2 * view.limit(OVERLAP) else 0.7,
@@ -133,14 +133,14 @@ def _kin(view: View, kept: Kept) -> Present | None:
         title=f"{percent(share)} of the held-out samples have near copies in the training set "
         "(expected: none)",
         since_step=0,
-        location=split(view) or kept.location,
+        location=split(view) or kept.location, of_value=True,
         label="near copies of these samples were trained on",
         evidence=(
             Evidence(KIN_SHARE.name, "", (step,), (share,), 0.0,
                      f"{has}, and the next sample is {number(gap)} times as far off"),
         ),
         remedies=(
-            Remedy("split before copies are made", Safety.ADVICE,
+            Remedy("split before copies are made", Safety.SAFE, (SplitFirst(),),
                    advice="Split the originals first, and only then augment the training part. "
                    "Measurements of one source belong on one side: "
                    "sklearn.model_selection.GroupShuffleSplit."),

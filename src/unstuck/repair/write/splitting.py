@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -11,11 +12,12 @@ from unstuck.repair.follow import hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name, spell
-from unstuck.repair.text import Source, Splice
+from unstuck.repair.text import Source, Splice, apply
 from unstuck.repair.write.scaling import below, scope_below, where_made
-from unstuck.schema.edits import DropCopies, SplitInOrder
+from unstuck.schema.edits import DropCopies, SplitFirst, SplitInOrder
 from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
 
+_TRAINED = re.compile(r"(?:^|_)(?:tr|train|training|fit|learn)(?:_|\d|$)|^[xy]tr", re.IGNORECASE)
 _ORDERS = {"randperm": "torch.arange", "permutation": "numpy.arange"}
 
 
@@ -84,6 +86,52 @@ def _once(index: Index, source: Source, arrays: list[str]) -> tuple[str, tuple[N
             f"{', '.join(arrays)} = {', '.join(f'{each}[{first}]' for each in arrays)}"), needs
 
 
+def write_split_first(edit: SplitFirst, record: Record, index: Index) -> list[Patch]:
+    """What makes more samples of the arrays moves behind the statement that splits them."""
+    found = [each for source, node in index.nodes(ast.Assign) if isinstance(node, ast.Assign)
+             if (each := _copied_before(source, node)) is not None]
+    if len(found) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "No statement right before a split makes more samples "
+                      "of what is split.")
+    source, split, made, names_of = found[0]
+    start = source.span(made)[0]
+    code = apply(source.code(made), [
+        Splice(source.name, left - start, right - start, names_of[each.id])
+        for each in ast.walk(made) if isinstance(each, ast.Name) and each.id in names_of
+        for left, right in [source.span(each)]])
+    return [Patch(edit, (*change.remove(source, made), *change.after(source, split, code)),
+                  Form.STATEMENT, at=source.location(*source.span(made)))]
+
+
+def _copied_before(source: Source, split: ast.Assign
+                   ) -> tuple[Source, ast.Assign, ast.Assign, dict[str, str]] | None:
+    """A statement that splits arrays, the one before it that makes more samples of all of them by
+    one call, `x, y = oversample(x, y)`, and the names of their training parts.
+    """
+    match split:
+        case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Call() as call):
+            pass
+        case _:
+            return None
+    arrays = [names.dotted(each) for each in call.args if isinstance(each, ast.Name)]
+    targets = [names.dotted(each) for each in parts]
+    body = source.body(split)
+    before = body[body.index(split) - 1] if body.index(split) else None
+    match before:
+        case ast.Assign(targets=[ast.Tuple(elts=made)], value=ast.Call(args=given)):
+            own = [names.dotted(each) for each in made]
+        case _:
+            return None
+    if len(own) < 2 or own != arrays[:len(own)] or own != [
+            names.dotted(each) for each in given[:len(own)]]:
+        return None
+    trained = targets[::2] if names.called(call) == "train_test_split" else [
+        each for each in targets if _TRAINED.search(each)]
+    if len(targets) != 2 * len(trained) or len(trained) < len(own):
+        return None
+    return source, split, before, dict(zip(own, trained, strict=False))
+
+
 def write_split_in_order(edit: SplitInOrder, record: Record, index: Index) -> list[Patch]:
     """Without what draws the split: the first samples on one side and the last on the other."""
     found = _split(index) if edit.at is None else index.at(edit.at, "what splits the samples")
@@ -113,4 +161,5 @@ def write_split_in_order(edit: SplitInOrder, record: Record, index: Index) -> li
     return [Patch(edit, splices, Form.DATA, needs)]
 
 
-WRITERS = {DropCopies: write_drop_copies, SplitInOrder: write_split_in_order}
+WRITERS = {DropCopies: write_drop_copies, SplitFirst: write_split_first,
+           SplitInOrder: write_split_in_order}

@@ -79,6 +79,19 @@ class SplitInOrder(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SplitFirst(Edit):
+    """Split the samples before copies of them are made, and make copies of the training part only.
+    """
+
+    def words(self) -> str:
+        return "split first, and make copies of the training samples only"
+
+    def code(self) -> str:
+        return ("x_train, x_test, y_train, y_test = train_test_split(x, y)\n"
+                "x_train, y_train = oversample(x_train, y_train)")
+
+
+@dataclass(frozen=True, slots=True)
 class DropCopies(Edit):
     """Keep the first of equal samples. `at` splits them, else makes the data set of training."""
 
