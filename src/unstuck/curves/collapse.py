@@ -178,9 +178,13 @@ def _collapse(spreads: Spreads, bar: float) -> Collapse | None:
         spreads.places[last] if differ else None, int(steps[since]), since == 0, bar)
 
 
-def hidden_by_dropout(spreads: Spreads, bar: float) -> bool:
-    """Whether a layer's output was the same for every sample until dropout made it differ."""
-    random = {layer.name for layer in spreads.model.layers if layer.role is LayerRole.DROPOUT}
-    return any(
-        before.most <= bar < place.most
-        for before, place in pairwise(spreads.places) if place.layer in random and not place.reads)
+def beneath_dropout(found: Iterable[Spreads], bar: float) -> list[Spreads]:
+    """The models up to where all is the same for every sample, and only dropout makes it differ."""
+    beneath = []
+    for spreads in found:
+        random = {layer.name for layer in spreads.model.layers if layer.role is LayerRole.DROPOUT}
+        same = [i for i, (before, place) in enumerate(pairwise(spreads.places), 1)
+                if place.layer in random and not place.reads and before.most <= bar < place.most]
+        if same:
+            beneath.append(Spreads(spreads.model, spreads.places[:same[0]]))
+    return beneath

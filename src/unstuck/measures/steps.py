@@ -178,7 +178,10 @@ def samples_per_step(view: View) -> float | None:
         return None
     steps = view[TRAIN_LOSS].steps
     passes = float(np.median(np.unique(steps, return_counts=True)[1])) if len(steps) else 1.0
-    return float(np.median(sizes[sizes > 0])) * passes
+    # Where an epoch has few batches, many of those seen are its last one, which may be smaller.
+    whole = {fact.batch_size for fact in view.record.facts(Fetch)} & set(sizes.tolist())
+    size = whole.pop() if len(whole) == 1 else float(np.median(sizes[sizes > 0]))
+    return size * passes
 
 
 def updates_per_epoch(view: View) -> float | None:

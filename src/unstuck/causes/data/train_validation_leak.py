@@ -97,7 +97,8 @@ def _detect(view: View) -> Verdict:
     once = Remedy("drop copies before the split", Safety.SAFE,
                   (DropCopies(split(view), split=True),))
     apart = Remedy("split the data so that no sample is on both sides", Safety.SAFE,
-                   (SplitFirst(),), advice="Drop duplicates first, then split, and only then augment or oversample "
+                   (SplitFirst(),),
+                   advice="Drop duplicates first, then split, and only then augment or oversample "
                    "the training part.")
     return Present(
         strength=0.9 if share >= 2 * view.limit(OVERLAP) else 0.7,

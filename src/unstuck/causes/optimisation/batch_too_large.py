@@ -54,6 +54,7 @@ FEW = Threshold(
 BIG = 1_000  # samples: fewer may be all that there are
 MANY_PASSES = 20  # over the data: more of them is not what a run lacks that has few updates
 SEVERAL_PASSES = 3  # in which smaller batches would have made a run that shows a trend
+ENOUGH = 0.5  # of the agreement: the batch is as large as the noise scale
 ONE = 1.5  # updates per epoch: all samples go into a single step
 ON_ITS_WAY = Threshold(
     "still-on-its-way", 0.2,
@@ -80,7 +81,10 @@ def _detect(view: View) -> Verdict:
         return Absent(f"{count(round(size), 'sample')} are a small batch")
     brief = view.record.steps <= view.limit(FEW)
     hurried = _hurried(view, size, updates) and brief
-    gathers = (updates is not None and updates <= ONE and brief) or hurried
+    # Where each step takes more than an eighth of many samples, half of it is signal all the same.
+    gathers = (updates is not None and updates <= ONE and brief) or hurried or (
+        updates is not None and updates <= view.limit(FEW_UPDATES) and size >= BIG
+        and view.record.steps <= 2 * view.limit(FEW) and found.whole >= ENOUGH)
     if not found.whole >= view.limit(AGREE) and not gathers:
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")

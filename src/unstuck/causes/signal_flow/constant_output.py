@@ -10,8 +10,8 @@ from unstuck.curves.collapse import (
     Place,
     Spreads,
     bar_of,
+    beneath_dropout,
     first_collapse,
-    hidden_by_dropout,
     spreads_of,
 )
 from unstuck.measures.basics import drawn, optimizer_of, rate_code, rates
@@ -70,6 +70,8 @@ def _detect(view: View) -> Verdict:
         return Absent("the targets hardly differ, so that an output which is the same for every "
                       "sample is right")
     collapse = first_collapse(found, bar)
+    if collapse is None and view.outcome.kind is OutcomeKind.NOT_LEARNING:
+        collapse = first_collapse(beneath_dropout(found, bar), bar)
     if collapse is None:
         return _differs(view, found, bar)
     if view.outcome.kind is OutcomeKind.TOO_SHORT:
@@ -86,7 +88,7 @@ def _detect(view: View) -> Verdict:
 
 
 def _differs(view: View, found: list[Spreads], bar: float) -> Verdict:
-    if any(hidden_by_dropout(each, bar) for each in found):
+    if beneath_dropout(found, bar):
         return Unknown("dropout makes the output differ between samples, whatever they are",
                        ("a run without dropout",))
     least = min(found, key=lambda each: each.output.most)
@@ -127,12 +129,12 @@ def _present(view: View, found: Collapse) -> Verdict:
     return Present(
         strength=POSSIBLE if gradual else 0.8,
         own=alone and before is not None and not gradual and not place.reads,
-        title=f"the output of {called(found.model.name)} has been {differ} {when}: {where}",
+        title=f"{_what(found)} has been {differ} {when}: {where}",
         since_step=found.since,
         location=place.location,
         label=f"{'its input' if place.reads else 'its output'} is {differ}",
         evidence=(
-            _evidence(output, found.bar, "the outputs for different samples differ by "
+            _evidence(output, found.bar, f"{_what(found)} differs between samples by "
                       f"{percent(output.most)} of their size at the end (healthy: 10 % and more)"),
             *(_evidence(each, found.bar, f"the {'inputs' if each.reads else 'outputs'} of "
                         f"{called(each.layer)} differ by "
@@ -141,6 +143,13 @@ def _present(view: View, found: Collapse) -> Verdict:
         ),
         remedies=_remedies(view, found, layer),
     )
+
+
+def _what(found: Collapse) -> str:
+    """The output of the model, or what is the same before dropout makes it differ."""
+    output = found.output
+    return f"the {'input' if output.reads else 'output'} of {called(output.layer)}" + (
+        "" if output.layer == found.model.name else ", but for dropout,")
 
 
 def _evidence(place: Place, bar: float, says: str) -> Evidence:
