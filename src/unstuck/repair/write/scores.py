@@ -97,17 +97,20 @@ def _summed(edit: CountRight, found: Found, index: Index) -> Splices:
 
 
 def _of_its_own(edit: CountRight, found: Found, index: Index) -> Splices:
-    """One side of the only difference of two variables gets the shape of the other."""
+    """One side of the only difference gets the shape of the other, which is a variable."""
     scopes = [(found.source, found.node), *(
         (source, function) for node in ast.walk(found.node) if isinstance(node, ast.Call)
         for source, function in index.functions(names.called(node)))]
     for source, scope in scopes:
-        apart = [node for node in ast.walk(scope) if isinstance(node, ast.BinOp)
-                 and isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Name)
-                 and isinstance(node.right, ast.Name)]
+        named = [(sum(isinstance(each, ast.Name) for each in (node.left, node.right)), node)
+                 for node in ast.walk(scope)
+                 if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)]
+        both, one = ([node for many, node in named if many == least] for least in (2, 1))
+        apart = both or one
         if len(apart) == 1:
-            return change.method(source, apart[0].right,
-                                 f".reshape({source.code(apart[0].left)}.shape)")
+            sides = apart[0].right, apart[0].left
+            other, kept = sides if isinstance(sides[1], ast.Name) else sides[::-1]
+            return change.method(source, other, f".reshape({source.code(kept)}.shape)")
     raise Refused(Reason.UNKNOWN_FORM, "Predictions and targets are not subtracted in one place.")
 
 
