@@ -36,6 +36,7 @@ BETTER = 0.25  # of that, before: a score that falls from the start on may count
 MEMORISED = 0.5  # of a constant's loss: held-out data on which at least so much is left
 FAR_ABOVE = 4.0  # times the train loss
 FLAT_POINTS = 4
+UNLIKE = 8.0  # times the first held-out loss: a train loss in another unit, such as a sum
 STILL = 0.7  # of what the train loss was: it has learned on meanwhile
 
 
@@ -46,7 +47,19 @@ def overfitting(record: Record, curve: LossCurve, held: Series | None) -> Outcom
         return _by_metrics(record, curve)
     if len(held) < FEWEST:
         return None
+    unit = unit_of(_at(curve, int(held.steps[0])), float(held.values[0]))
+    if unit != 1:
+        return _risen(curve, held, unit)
     return _risen(curve, held) or _flat(curve, held) or _memorised(curve, held)
+
+
+def unit_of(train: float, held: float) -> float:
+    """What one of the train loss is in the unit of the held-out loss, by both at one time.
+
+    1 unless the train loss is so many times the held-out loss that it is a sum over what the other
+    is a mean of.
+    """
+    return ratio(held, train) if 0 < UNLIKE * held < train else 1.0
 
 
 def still_falls(held: Series | None, since: int) -> float:
@@ -60,8 +73,9 @@ def still_falls(held: Series | None, since: int) -> float:
     return fall_between(float(late.values[0]), float(late.values[-1])) if falls else 0.0
 
 
-def _risen(curve: LossCurve, held: Series) -> Outcome | None:
-    """Overfitting, if the held-out loss rose from its best."""
+def _risen(curve: LossCurve, held: Series, unit: float = 1.0) -> Outcome | None:
+    """Overfitting, if the held-out loss rose from its best. `unit` is that of the train loss in its
+    own."""
     values, m = held.values, len(held)
     calm = of_three(values)
     best = int(np.argmin(calm)) + 1 if m >= FEW else int(np.argmin(values))
@@ -79,7 +93,7 @@ def _risen(curve: LossCurve, held: Series) -> Outcome | None:
     train_low = curve.positive and now <= NEAR_ZERO * curve.reference
     rise = end - low
     if not (enough and (train_fell or train_low)
-            and rise > max(4 * error, 0.03 * abs(low), 0.02 * curve.reference)):
+            and rise > max(4 * error, 0.03 * abs(low), 0.02 * unit * curve.reference)):
         return None
     w = curve.words
     return curve.outcome(

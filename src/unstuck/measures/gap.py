@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unstuck.curves.held_out import MEMORISED
+from unstuck.curves.held_out import MEMORISED, unit_of
 from unstuck.curves.loss_curve import NEAR_ZERO, SURE
 from unstuck.curves.statistics import end_median, of_three, point_noise, tidy, trend
 from unstuck.measures.basics import (
@@ -32,6 +32,7 @@ from unstuck.schema.signals.samples import LABELS_BY_CHANCE, LABELS_FOUND
 from unstuck.words import count, number
 
 FEWEST = 6  # held-out passes
+AROUND = 20  # train losses in front of the first
 CLEARLY = 0.1  # of the held-out labels are found beyond chance,
 DEVIATIONS = 5.0  # and so many standard deviations of chance
 CARRIED = 0.2  # of a constant's loss
@@ -117,14 +118,17 @@ def gap(view: View) -> Gap | Absent | Unknown:
     calm = of_three(values)
     at = int(np.argmin(calm)) + 1
     best, end = float(calm[at - 1]), end_median(values)
+    before = view[TRAIN_LOSS].finite.until(int(held.steps[0])).values[-AROUND:]
+    unit = unit_of(float(np.median(before)), float(values[0])) if len(before) else 1.0
     constant = constant_loss(view)
+    constant = constant if constant is None else constant * unit
     start = constant if constant is not None else float(values[0])
     if not start > best and not _tells_new_ones(view):
         return Unknown("the held-out loss was never better than that of a constant guess",
                        ("a check that the training and the held-out data match",))
     error = point_noise(values) * math.sqrt(2 / 3)
     seen = late_value(view, SEEN_LOSS)
-    train = train_loss_at_the_end(view) if seen is None else seen
+    train = train_loss_at_the_end(view) * unit if seen is None else seen
     if not train < end:
         return Absent("the held-out loss does not exceed the training loss")
     then = view[TRAIN_LOSS].finite.since(int(held.steps[at - 1])).until(int(held.steps[at])).values

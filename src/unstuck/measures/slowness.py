@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unstuck.curves.loss_curve import SURE
+from unstuck.curves.statistics import trend
 from unstuck.measures.basics import GOOD_SKILL, learned_little
 from unstuck.measures.looks import left_out
 from unstuck.measures.repeats import SHORT, short_on_purpose
@@ -19,6 +21,7 @@ from unstuck.schema.signals.parameters import GRADIENT_PRODUCT
 OVER = (OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.OVERFITTING, OutcomeKind.CONVERGED,
         OutcomeKind.CRASHED)
 FEWEST_LOSSES = 8
+STEEP = 0.25  # of the level
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,11 @@ def slow(view: View) -> Slow | Absent | Unknown:
         losses[-len(losses) // 4:]))
     fall = (middle - last) / (first - middle) if first > middle else 0.0
     return Slow(whole, late, fall)
+
+
+def falls_steeply(view: View) -> bool:
+    """Whether the loss surely lost a quarter of its level and more in the last quarter of the run.
+    """
+    late = view[TRAIN_LOSS].finite.since(int(0.75 * view.record.steps))
+    line = trend(late)
+    return line is not None and line.fall >= STEEP and line.score < -SURE

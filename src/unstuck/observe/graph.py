@@ -59,11 +59,28 @@ def variable(node: Any) -> torch.Tensor | None:
     return getattr(node, "variable", None) if node.name().endswith("AccumulateGrad") else None
 
 
-def joins_data(tensor: Any) -> bool:
-    """Whether a tensor is data that no layer has met beside what layers have made."""
+def data_beside(tensor: Any) -> torch.Tensor | None:
+    """The part of a tensor that is data which no layer has met, beside what layers have made.
+
+    None if there is none, or more than one; nor are the zeros that a state begins with data.
+    """
     node = getattr(tensor, "grad_fn", None)
-    return node is not None and node.name() == "CatBackward0" and any(
-        behind is None for behind, _ in node.next_functions)
+    if node is None or node.name() != "CatBackward0":
+        return None
+    made = [behind is not None for behind, _ in node.next_functions]
+    if all(made) or not any(made):
+        return None
+    first = made.index(False)
+    last = len(made) - made[::-1].index(False)
+    axis = node._saved_dim % 2**64  # -1 is read as an unsigned number
+    axis = axis if axis < tensor.ndim else axis - 2**64
+    widths = [shape(behind) for behind, _ in node.next_functions]
+    if any(made[first:last]) or any(
+            width is None or len(width) != tensor.ndim for width in widths if width is not None):
+        return None
+    known = [width[axis] if width is not None else 0 for width in widths]
+    data = tensor.detach().narrow(axis, sum(known[:first]), tensor.shape[axis] - sum(known))
+    return None if data.is_cpu and not data.any() else data
 
 
 def leaves(nodes: Iterable[Any]) -> set[int]:

@@ -9,6 +9,7 @@ from unstuck.measures.labels import interval
 from unstuck.measures.recall import Group, group, lowest_ranking, reads_its_classes
 from unstuck.measures.repeats import SHORT, short_on_purpose
 from unstuck.measures.samples import labelled
+from unstuck.measures.slowness import falls_steeply
 from unstuck.measures.steps import samples_per_step
 from unstuck.measures.view import Threshold, View
 from unstuck.record.schedule import LIMITS
@@ -200,9 +201,9 @@ def _compared(view: View, signals: tuple[PlaceSignal, ...], discrete: bool) -> V
     if outside.samples and outside.recall > 0.5:
         return Absent("the network finds the rare classes in held-out data (recall "
                       f"{percent(outside.recall)})")
-    if where == "training" and _moved_on(view, judged, recall):
-        return Unknown("the loss has fallen since these samples were seen",
-                       ("a run with --overhead 1",))
+    if falls_steeply(view) or (where == "training" and _moved_on(view, judged, recall)):
+        return Unknown("the loss has fallen since these samples were seen, or still falls steeply",
+                       ("a longer run with --overhead 1",))
     separability = last(view[CLASS_SEPARABILITY]) if view.has(CLASS_SEPARABILITY) else {}
     ranked, separable = (
         lowest_ranking(areas, missed, lost.samples) for areas in (ranking, separability))

@@ -97,7 +97,7 @@ def _detect(view: View) -> Verdict:
                       f"{count(min(x.units for x in inner), 'unit')}, and the network has "
                       f"{count(outputs, 'output')})")
     least = min(narrow, key=lambda one: one.units)
-    if outputs == layers[0].inputs and not learned_little(view.outcome):
+    if outputs == layers[0].inputs and not targets and not learned_little(view.outcome):
         if view.outcome.skill is not None and view.outcome.skill < FAIR_SKILL:
             return Unknown(f"{called(least.name)} has only {count(least.units, 'unit')}, which may "
                            "be the purpose: the network has as many outputs as inputs, like an "
@@ -125,7 +125,8 @@ def _detect(view: View) -> Verdict:
     return Present(
         strength=0.45, since_step=0, location=_location(view, least),
         of_value=True,
-        hides_outcome=found.errors >= view.limit(FAR) and found.behind >= view.limit(SHORT),
+        hides_outcome=(found.errors >= view.limit(FAR) and found.behind >= view.limit(SHORT)) or (
+            found.errors >= 3 * view.limit(FAR) and found.behind >= view.limit(SHORT) / 4),
         title=f"{called(least.name)} has only {count(least.units, 'unit')} for "
         f"{count(least.inputs, 'input')}, and the network learns less than its data allow: "
         f"{found.says}",

@@ -89,7 +89,9 @@ def _detect(view: View) -> Verdict:
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
     few = updates is not None and updates <= view.limit(FEW_UPDATES)
-    beyond = _asks_for_more_than_all(view) and view.record.steps <= 2 * view.limit(FEW)
+    scant = brief and few and size >= BIG  # so few steps of so many samples end no descent
+    beyond = scant or (
+        _asks_for_more_than_all(view) and view.record.steps <= 2 * view.limit(FEW))
     if not found.fall >= view.limit(ON_ITS_WAY) and few and not beyond and (
             view.outcome.kind is OutcomeKind.LEARNING):
         return Unknown("the loss still falls, though much less than at first; whether more updates "
@@ -117,9 +119,10 @@ def _detect(view: View) -> Verdict:
                  f"{percent(found.fall)} as far as in the first)"),
     )
     skill = view.outcome.skill
-    short = hurried or (view.outcome.kind is OutcomeKind.LEARNING and skill is not None and (
-        skill < (GOOD_SKILL if beyond else FAIR_SKILL) and size >= BIG
-        and view.record.steps >= MANY_PASSES * updates and not learned_little(view.outcome)))
+    short = hurried or (scant and skill is not None and skill < GOOD_SKILL) or (
+        view.outcome.kind is OutcomeKind.LEARNING and skill is not None
+        and skill < (GOOD_SKILL if beyond else FAIR_SKILL) and size >= BIG
+        and view.record.steps >= MANY_PASSES * updates and not learned_little(view.outcome))
     condition = _accumulated_until(view)
     less = () if condition is None else (Remedy(
         "step more often", Safety.CHANGES_EXPERIMENT,

@@ -91,7 +91,8 @@ USUAL = 32.0  # samples, to which a smaller batch is raised at least
 def _detect(view: View) -> Verdict:
     if view.outcome.kind in (OutcomeKind.CONVERGED, OutcomeKind.OVERFITTING):
         return Absent(f"the outcome is {view.outcome.kind}, so noise did not prevent learning")
-    if not learned_little(view.outcome) and view.outcome.kind is not OutcomeKind.PLATEAU:
+    if not learned_little(view.outcome) and view.outcome.kind not in (
+            OutcomeKind.PLATEAU, OutcomeKind.NOT_LEARNING):
         return Absent("the loss fell well")
     size, early = samples_per_step(view), agreement(view, pairs=EARLY_PAIRS)
     diverged = view.outcome.kind is OutcomeKind.DIVERGED
@@ -107,11 +108,13 @@ def _detect(view: View) -> Verdict:
     late = min((each for each in (agreement(view, late_step(view)), agreement(view))
                 if each is not None), default=None)
     tiny = size <= view.limit(TINY) and late is not None and late <= view.limit(LATE) and (
-        learned_little(view.outcome) and not diverged)
+        not diverged and (learned_little(view.outcome)
+                          or view.outcome.kind is OutcomeKind.NOT_LEARNING))
     if not tiny and not scale >= view.limit(NOISE) * size:
         return Absent("the first gradients are not mostly noise (noise scale "
                       f"{number(scale)}, batch size {number(size)})")
-    if not tiny and (not level > 0 or not cost / level >= view.limit(DROWNED)):
+    drowned = level > 0 and cost / level >= view.limit(DROWNED)
+    if not tiny and not drowned:
         return Absent("the gradients are noisy, but the steps are small enough to average the "
                       "noise out")
     dropout = strongest_dropout(view)
@@ -144,7 +147,7 @@ def _detect(view: View) -> Verdict:
                  "sustained by this learning rate and batch size"),
     )
     return Present(
-        strength=0.65 if tiny and _units_died(view) else 0.48 if tiny else 0.45,
+        strength=0.65 if tiny and (drowned or _units_died(view)) else 0.48 if tiny else 0.45,
         since_step=0, of_value=True,
         location=batch_location(view, size), evidence=evidence,
         title=f"a batch size of {number(size)} is too small for this learning rate: {harm}",

@@ -136,9 +136,10 @@ class LayerProbe(Probe):
                     self._behind = given, kind  # weights of no layer may have met the data
                 elif self._input_due:
                     self._input(features_of(module, given, tensor), kind)
-            elif own and self._tables and self._input_due and graph.joins_data(given):
+            elif own and self._tables and self._input_due and (
+                    data := graph.data_beside(given)) is not None:
                 self._tables = False
-                self._numbers(given, kind)
+                self._numbers(data, kind)
             part = spread(tensor.detach(), ELEMENT_LIMIT)
             if not _is_full(self._means, name):
                 _add(self._means, name, part.float().mean())
@@ -171,10 +172,8 @@ class LayerProbe(Probe):
             axis = 1 if kind is LayerRole.CONVOLUTION and given.ndim > 2 else -1
             features = given.detach().movedim(axis, -1)
             keep = evenly(features.shape[-1], FEATURE_LIMIT, features.device)
-            limit = INPUT_LIMIT
-            if keep is not None:
-                limit = limit * features.shape[-1] // FEATURE_LIMIT
-            few = _columns(spread(features, limit, keep=-1), keep)
+            limit = INPUT_LIMIT * (1 if keep is None else features.shape[-1] / FEATURE_LIMIT)
+            few = _columns(spread(features, int(limit), keep=-1), keep)
             self._inputs.add(few.reshape(-1, few.shape[-1]))
             bad = share(features, -1, lambda piece: ~_columns(piece, keep).isfinite())
             same = self._non_finite is not None and self._non_finite.shape == bad.shape
