@@ -267,6 +267,10 @@ def computed_by(
     """
     scope = scope_at(tree, function, line)
     values = list(_values(scope, name, own=True))
+    if not values and "." in name:  # of an object, whose methods compute it
+        kept = [(method, value) for method in ast.walk(tree) if isinstance(method, Function)
+                for value in _values(method, f"self.{name.rpartition('.')[2]}", own=True)]
+        scope, values = (kept[0][0], [kept[0][1]]) if len(kept) == 1 else (scope, [])
     if len(values) != 1:
         return None
     found = {id(node): node for node in _computing(tree, scope, values[0], how, set(), DEPTH)}

@@ -142,6 +142,11 @@ def _numbering(source: Source, node: ast.AST) -> Iterator[Splice]:
                 key == name and value == number):
             if isinstance(order, ast.Name):
                 order = names.given_before(source, order) or order
+            elif isinstance(order, ast.Attribute):
+                given = [each.value for each in source.nodes.get(ast.Assign, ())
+                         if isinstance(each, ast.Assign) and names.dotted(order) in map(
+                             names.dotted, each.targets)]
+                order = given[0] if len(given) == 1 else order
             listed = isinstance(order, ast.Call) and names.called(order) in (
                 "list", "tuple") and len(order.args) == 1
             inner = order.args[0] if listed and isinstance(order, ast.Call) else order

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import hop
+from unstuck.repair.follow import hop, settled
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name, spell
@@ -34,6 +35,17 @@ def write_drop_copies(edit: DropCopies, record: Record, index: Index) -> list[Pa
                       at=place.source.location(*place.source.span(place.node)))]
     if edit.split:
         raise Refused(Reason.UNKNOWN_FORM, "What is split is not made of variables.")
+    try:
+        return _where_made(edit, record, index)
+    except Refused:
+        if edit.at is None:
+            return [replace(patch, edit=edit) for patch in write_drop_copies(
+                replace(edit, split=True), record, index)]
+        raise
+
+
+def _where_made(edit: DropCopies, record: Record, index: Index) -> list[Patch]:
+    """Below where the variables are made that training takes its samples from."""
     trained, targets = (
         list(dict.fromkeys(call.variable for call in calls
                            if call.role is CallRole.TRAIN and call.variable is not None))
@@ -69,7 +81,7 @@ def _arrays(index: Index, found: Found) -> tuple[Found, list[str]] | None:
             return (Found(source, node), arrays) if all(arrays) and len(arrays) > 1 else None
         if isinstance(node, ast.Call) and called in ("random_split", "Subset") and node.args:
             node = node.args[0]
-        origin = hop(index, source, node)
+        origin = hop(index, source, node) or settled(index, source, node)
         if origin is None:
             return None
         source, node = origin.source, origin.node
