@@ -184,6 +184,13 @@ def unbounded_below(n, s, g):
 
 
 @case(OutcomeKind.OVERFITTING)
+def held_out_turns_in_another_unit(n, s, g):
+    u, curve = np.linspace(0, 1, n), 2.3 * power(n)
+    other = np.where(u < 0.3, curve, curve[int(0.3 * n)] * (1 + 1.2 * (u - 0.3)))
+    return record(64 * curve * batches(g, n, s), held(other, g, s))  # a sum, and a mean
+
+
+@case(OutcomeKind.OVERFITTING)
 def held_out_turns(n, s, g):
     u, curve = np.linspace(0, 1, n), 2.3 * power(n)
     other = np.where(u < 0.3, curve, curve[int(0.3 * n)] * (1 + 1.2 * (u - 0.3)))

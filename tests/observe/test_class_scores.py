@@ -11,7 +11,7 @@ import corpus
 from harness import records
 from tests.observe.sources import record_of, text_at
 from unstuck.judge.engine import diagnose
-from unstuck.observe.source.comparisons import compared_values, reading
+from unstuck.observe.source.comparisons import compared_values, compares, computed_by, reading
 from unstuck.record.reader import Record, read_record
 from unstuck.schema.facts.scores import Code, Counting, Score
 from unstuck.schema.findings import Absent, Present, Unknown, Verdict
@@ -197,3 +197,24 @@ def test_how_code_counts(code: str, how: Code) -> None:
 def test_outputs_that_are_compared_with_labels(code: str, found: str | None) -> None:
     node = compared_values(ast.parse(code))
     assert (None if node is None else ast.unparse(node)) == found
+
+
+def test_what_an_object_adds_up_is_computed_in_one_of_its_methods() -> None:
+    tree = ast.parse("""
+class Board:
+    def __init__(self):
+        self.hits, self.rows = 0.0, 0
+
+    def update(self, logits, target):
+        guess = (logits > 0).float()
+        self.hits += (guess == target).float().mean().item() * len(target)
+
+def sweep(model, batches):
+    board = Board()
+    for x, y in batches:
+        board.update(model(x), y)
+    return board.hits
+""")
+    found = computed_by(tree, "sweep", 12, "board.hits", compares)
+    assert found is not None
+    assert ast.unparse(found) == "(guess == target).float().mean().item() * len(target)"

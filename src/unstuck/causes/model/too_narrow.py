@@ -75,6 +75,7 @@ NEAR = Threshold(
 )
 RESTING = (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED, OutcomeKind.LEARNING,
            OutcomeKind.OVERFITTING)
+ALIKE = ("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps")
 TRIAL = ("five runs with one change each: four times the units, one more layer, ten times the "
          "learning rate, momentum 0.9, four times the epochs (it is too-narrow if the first lowers "
          "the training loss most)")
@@ -133,14 +134,7 @@ def _detect(view: View) -> Verdict:
         label=f"only {count(least.units, 'unit')} in the narrowest layer",
         evidence=(found.evidence, loss_evidence(view, found)),
         remedies=(_widen(),),
-        one_of=("too-shallow", "learning-rate-too-low", "momentum-too-low", "too-few-steps"),
-        separated_by=Experiment(f"compare {TRIAL}", (
-            Arm((ResizeLayer(4.0),), ("too-narrow",)),
-            Arm((), ("too-shallow",), "one more layer"),
-            arms.learning_rate(view, 10, "learning-rate-too-low"),
-            arms.momentum(view, "momentum-too-low"),
-            arms.longer(4.0, "too-few-steps"),
-        )),
+        one_of=ALIKE, separated_by=_separated(view),
     )
 
 
@@ -174,8 +168,18 @@ def _squeezed(view: View, least: Width, outputs: int) -> Present | None:
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {percent(1 - skill)} of that of a constant prediction"),
         ),
-        remedies=(_widen(),),
+        remedies=(_widen(),), one_of=ALIKE, separated_by=_separated(view),
     )
+
+
+def _separated(view: View) -> Experiment:
+    return Experiment(f"compare {TRIAL}", (
+        Arm((ResizeLayer(4.0),), ("too-narrow",)),
+        Arm((), ("too-shallow",), "one more layer"),
+        arms.learning_rate(view, 10, "learning-rate-too-low"),
+        arms.momentum(view, "momentum-too-low"),
+        arms.longer(4.0, "too-few-steps"),
+    ))
 
 
 def _location(view: View, least: Width) -> SourceLocation | None:

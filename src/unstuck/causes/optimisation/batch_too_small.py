@@ -59,13 +59,19 @@ DROWNED = Threshold(
 TINY = Threshold(
     "tiny-batch", 4.0,
     "So few samples are hardly ever meant for noisy data. Where they teach nothing and late "
-    "gradients agree by less than `late-agreement`, each step follows its own few samples.",
+    "gradients hardly agree, each step follows its own few samples.",
     "Masters, Luschi 2018: batches of 2 to 32 samples, with learning rates that suit them",
 )
 LATE = Threshold(
     "late-agreement", 0.04,
     "The agreement of successive gradients where the noise is 25 times as strong as the signal.",
     "definition",
+)
+AT_MOST = Threshold(
+    "late-agreement-at-most", 0.3,
+    "A handful of pairs tell the agreement of gradients only roughly. With more than this, single "
+    "samples say much the same, and following them is no harm.",
+    "the standard error of five pairs of gradients, of which each is noise",
 )
 DROPPED = Threshold(
     "noise-of-dropout", 0.4,
@@ -107,7 +113,7 @@ def _detect(view: View) -> Verdict:
     scale = size * (1 / max(early, 1e-3) - 1)
     late = min((each for each in (agreement(view, late_step(view)), agreement(view))
                 if each is not None), default=None)
-    tiny = size <= view.limit(TINY) and late is not None and late <= view.limit(LATE) and (
+    tiny = size <= view.limit(TINY) and late is not None and late <= view.limit(AT_MOST) and (
         not diverged and (learned_little(view.outcome)
                           or view.outcome.kind is OutcomeKind.NOT_LEARNING))
     if not tiny and not scale >= view.limit(NOISE) * size:
@@ -147,7 +153,8 @@ def _detect(view: View) -> Verdict:
                  "sustained by this learning rate and batch size"),
     )
     return Present(
-        strength=0.65 if tiny and (drowned or _units_died(view)) else 0.48 if tiny else 0.45,
+        strength=0.45 if not tiny else 0.4 if agrees > view.limit(LATE) else (
+            0.65 if drowned or _units_died(view) else 0.48),
         since_step=0, of_value=True,
         location=batch_location(view, size), evidence=evidence,
         title=f"a batch size of {number(size)} is too small for this learning rate: {harm}",
@@ -203,7 +210,7 @@ CAUSE = Cause(
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM, GRADIENT_PRODUCT, GRADIENT_SQUARE),
     uses=(BATCH_SIZE, SILENT_SHARE),
-    thresholds=(NOISE, BOUNCE, DROWNED, TINY, LATE, HALF, DEAD, DROPPED),
+    thresholds=(NOISE, BOUNCE, DROWNED, TINY, LATE, AT_MOST, HALF, DEAD, DROPPED),
     effects=(Effect.UNITS_DIE,),
     needs_trend=True,
     by_trial=True,
