@@ -96,7 +96,7 @@ def _replaced(patch: Patch, index: Index) -> SourceLocation | None:
     source = index.sources[splices[0].file]
     start, end = splices[0].start, splices[-1].end
     if not all(splice.start < splice.end for splice in splices):
-        if patch.form in (Form.MODEL, Form.FACTOR):
+        if patch.form is Form.MODEL:
             return None  # what is missing has no place
         calls = [source.span(node) for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
         around = [span for span in calls if span[0] < start and end < span[1]]

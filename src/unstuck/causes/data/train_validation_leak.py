@@ -98,8 +98,8 @@ def _detect(view: View) -> Verdict:
                   (DropCopies(split(view), split=True),))
     apart = Remedy("split the data so that no sample is on both sides", Safety.SAFE,
                    (SplitFirst(),),
-                   advice="Drop duplicates first, then split, and only then augment or oversample "
-                   "the training part.")
+                   code_text="# drop copies first, then split, and only then augment or\n"
+                   "# oversample the training part")
     return Present(
         strength=0.9 if share >= 2 * view.limit(OVERLAP) else 0.7,
         title=f"{number(round(copies))} of {judged} are also in the training set "
@@ -142,9 +142,8 @@ def _kin(view: View, kept: Kept) -> Present | None:
         ),
         remedies=(
             Remedy("split before copies are made", Safety.SAFE, (SplitFirst(),),
-                   advice="Split the originals first, and only then augment the training part. "
-                   "Measurements of one source belong on one side: "
-                   "sklearn.model_selection.GroupShuffleSplit."),
+                   code_text="# split the originals first, and only then augment the training "
+                   "part;\n# what comes of one source belongs on one side: GroupShuffleSplit"),
         ),
     )
 

@@ -267,7 +267,8 @@ def write_weigh(edit: WeighTerm, record: Record, index: Index) -> list[Patch]:
     if not isinstance(node, ast.expr):
         raise Refused(Reason.UNKNOWN_FORM, "The term is not one expression.")
     node = names.added(found.statement, node)
-    return [Patch(edit, change.times(source, node, literal(edit.factor)), Form.FACTOR)]
+    return [Patch(edit, change.times(source, node, literal(edit.factor)), Form.FACTOR,
+                  at=source.location(*source.span(node)))]
 
 
 # Operations that may give NaN --------------------------------------------------------------------
