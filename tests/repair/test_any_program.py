@@ -42,7 +42,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
                 edits.BatchSize(7), edits.ResizeLayer(2.0), edits.Dropout(0.25),
                 edits.NormaliseInputs(), edits.NormaliseTargets(), edits.ReplaceMissing(),
                 edits.ClampInputs(-1.0, 1.0), edits.DropLast(None), edits.ShuffleFirst(),
-                edits.SplitInOrder(None), edits.DropCopies(None),
+                edits.SplitInOrder(None), edits.DropCopies(None), edits.SplitFirst(),
                 edits.PrepareAlike((), ()),
                 edits.InitialiseLayer("", "kaiming_normal_"))
     for kind in ("ReLU", "Sigmoid", "Tanh"):
@@ -62,6 +62,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
             yield edits.BatchFirst(layer.name)
             yield edits.OneDirection(layer.name)
             yield edits.SkipConnections((layer.name,))
+            yield edits.FewerLayers((layer.name,), (), 1, 2)
         yield edits.InsertLayer("input", "BatchNorm1d(8)")
         yield from (edits.SwitchMode(mode, model.call_location) for mode in ("train", "eval"))
         yield from (edits.KeepGraph(model.call_location), edits.UseResult(model.call_location),
@@ -69,7 +70,8 @@ def edits_of(record: Record) -> Iterator[Edit]:
                     edits.KeepBuffer(model.call_location),
                     edits.StepEvery(2, model.call_location),
                     edits.KeepSamples(model.call_location),
-                    edits.KeepNumber(model.call_location, True))
+                    edits.KeepNumber(model.call_location, True),
+                    edits.KeepFractions(model.call_location))
     for loss in record.facts(Loss):
         yield edits.InvertLossMask(loss.location)
         yield edits.ReadLastStep(loss.location, 1)

@@ -179,6 +179,7 @@ def _through_time(view: View) -> _Growth | None:
     return best
 
 
+@np.errstate(all="ignore")
 def _thrown(view: View) -> _Growth | None:
     """A step of a recurrent weight that is many times those before, and that ended the learning.
 
@@ -187,12 +188,12 @@ def _thrown(view: View) -> _Growth | None:
     if not (view.has(TIME_GROWTH) and view.has(UPDATE_NORM)) or not failed(view.outcome):
         return None
     for name in view[TIME_GROWTH]:
-        steps, norms = (view[signal].get(name) for signal in (UPDATE_NORM, WEIGHT_NORM))
-        if steps is None or norms is None or len(steps) < LOOKS or len(norms) != len(steps):
+        moves, sizes = (view[signal].get(name) for signal in (UPDATE_NORM, WEIGHT_NORM))
+        if moves is None or sizes is None or len(moves) < LOOKS or len(sizes) != len(moves):
             continue
-        ahead = np.maximum.accumulate(steps.values)[:-1]
-        far = steps.values[1:] / norms.values[1:] * _carried_on(view, name)
-        high = np.flatnonzero((steps.values[1:] >= view.limit(THROWN) * ahead)
+        before = np.maximum.accumulate(moves.values)[:-1]
+        far = moves.values[1:] / sizes.values[1:] * _carried_on(view, name)
+        high = np.flatnonzero((moves.values[1:] >= view.limit(THROWN) * before) & (before > 0)
                               & (far >= view.limit(FAR)))
         if not len(high):
             continue
@@ -200,10 +201,10 @@ def _thrown(view: View) -> _Growth | None:
         parameter = view.record.parameters().get(name)
         layer = view.record.layers().get(parameter.layer) if parameter is not None else None
         return _Growth(
-            UPDATE_NORM.name, name, int(steps.steps[at]),
-            float(steps.values[at] / np.median(steps.values[:at])), steps,
+            UPDATE_NORM.name, name, int(moves.steps[at]),
+            float(moves.values[at] / np.median(moves.values[:at])), moves,
             f"through time in {called(parameter.layer if parameter else name)}", layer, True,
-            float(ahead[at - 1]))
+            float(before[at - 1]))
     return None
 
 
