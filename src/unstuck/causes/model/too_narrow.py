@@ -24,7 +24,7 @@ from unstuck.schema.findings import Absent, Evidence, OutcomeKind, Present, Unkn
 from unstuck.schema.places import SourceLocation
 from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.parameters import GRADIENT_NORM, GRADIENT_PRODUCT, UPDATE_NORM
-from unstuck.schema.signals.targets import TARGET_DIRECTIONS
+from unstuck.schema.signals.targets import DIRECTIONS_TOLD, TARGET_DIRECTIONS
 from unstuck.words import called, count, percent
 
 SQUEEZE = Threshold(
@@ -72,6 +72,12 @@ NEAR = Threshold(
     "A network that has learned about what so many numbers can hold, and no more, is limited by "
     "them.",
     "Eckart, Young 1936: no approximation of that rank is better",
+)
+TOLD = Threshold(
+    "next-direction-told", 0.1,
+    "What one more number would hold can be told from the inputs. Else it may be noise, and "
+    "nothing is lost with it.",
+    "a choice: a share that chance does not give",
 )
 RESTING = (OutcomeKind.PLATEAU, OutcomeKind.CONVERGED, OutcomeKind.LEARNING,
            OutcomeKind.OVERFITTING)
@@ -145,12 +151,15 @@ def _squeezed(view: View, least: Width, outputs: int) -> Present | None:
     What a linear layer makes of n numbers has n directions at most, and no n directions hold more
     of the targets' variance than their first n principal components.
     """
-    held = last(view[TARGET_DIRECTIONS]).get(str(least.units)) if (
-        view.has(TARGET_DIRECTIONS) and least.units < outputs) else None
-    skill = view.outcome.skill
-    if held is None or skill is None or view.outcome.kind not in RESTING:
+    if not (view.has(TARGET_DIRECTIONS) and view.has(DIRECTIONS_TOLD)) or least.units >= outputs:
         return None
-    if not (held <= view.limit(HELD) and abs(skill - held) <= view.limit(NEAR)):
+    held = last(view[TARGET_DIRECTIONS]).get(str(least.units))
+    more = last(view[DIRECTIONS_TOLD]).get(str(least.units + 1))
+    skill = view.outcome.skill
+    if held is None or more is None or skill is None or view.outcome.kind not in RESTING:
+        return None
+    if not (held <= view.limit(HELD) and more >= view.limit(TOLD)
+            and abs(skill - held) <= view.limit(NEAR)):
         return None
     units, step = count(least.units, "unit"), int(view.record.steps) - 1
     steps, points = loss_points(view)
@@ -223,8 +232,8 @@ CAUSE = Cause(
         ),
     ),
     needs=(TRAIN_LOSS, UPDATE_NORM, GRADIENT_NORM),
-    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT, TARGET_DIRECTIONS),
-    thresholds=(SQUEEZE, BENDS, WIDEST, STEPS, FAR, SHORT, HELD, NEAR),
+    uses=(*SAMPLE_SIGNALS, GRADIENT_PRODUCT, DIRECTIONS_TOLD, TARGET_DIRECTIONS),
+    thresholds=(SQUEEZE, BENDS, WIDEST, STEPS, FAR, SHORT, HELD, NEAR, TOLD),
     shows=Effect.CANNOT_FIT,
     needs_trend=True,
     by_trial=True,

@@ -17,7 +17,6 @@ from unstuck.observe.limits import Limits
 from unstuck.observe.moment import Moment
 from unstuck.observe.samples import (
     copies,
-    directions,
     extremes,
     kin,
     labelling,
@@ -34,7 +33,6 @@ from unstuck.observe.samples import (
 )
 from unstuck.observe.samples.classes import classes_of
 from unstuck.observe.samples.copies import write_copies
-from unstuck.observe.samples.directions import write_directions
 from unstuck.observe.samples.extremes import write_extremes
 from unstuck.observe.samples.kept import Contents, Samples
 from unstuck.observe.samples.kin import write_kin
@@ -59,7 +57,7 @@ MOST_SECONDS = 20.0  # after which no further reduction begins; each takes some 
 MOST_SENTINELS = 8  # different ones that are looked for in the program's text
 LEAST_SECONDS = 1.0  # for each training, even if those before took all
 SIGNALS = (
-    KEPT_CONSTANT_SHARE, *copies.SIGNALS, *directions.SIGNALS, *extremes.SIGNALS, *kin.SIGNALS,
+    KEPT_CONSTANT_SHARE, *copies.SIGNALS, *extremes.SIGNALS, *kin.SIGNALS,
     *labelling.SIGNALS, *mapping.SIGNALS, *more_data.SIGNALS, *noise.SIGNALS, *overlap.SIGNALS,
     *pairing.SIGNALS, *recall.SIGNALS, *scaling.SIGNALS, *sentinels.SIGNALS,
     *shift.SIGNALS, *windows.SIGNALS,
@@ -154,7 +152,6 @@ def _reductions(
         copied, kept, filling,
         partial(write_labels, contents, left.composed, writer, step),
         partial(write_extremes, train, writer, step),
-        partial(write_directions, train, writer, step),
         partial(write_shift, contents, writer, step),
         partial(write_learning_curve, contents, writer, step),
     )

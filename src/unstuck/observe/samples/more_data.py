@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from unstuck.observe.samples import directions
 from unstuck.observe.samples.classes import classes_of
+from unstuck.observe.samples.directions import write_directions
 from unstuck.observe.samples.kept import Contents, Rows, Samples
 from unstuck.record.series import Floats
 from unstuck.record.writer import RecordWriter
@@ -21,7 +23,7 @@ STRIPE = 400_000  # elements of held-out samples that are worked on at a time
 WIDEST = 32  # classes or targets
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 PARTS = (4, 2, 1)
-SIGNALS = (LEARNING_CURVE, LEARNING_GAIN_ERROR)
+SIGNALS = (LEARNING_CURVE, LEARNING_GAIN_ERROR, *directions.SIGNALS)
 
 
 def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) -> None:
@@ -53,17 +55,21 @@ def write_learning_curve(contents: Contents, writer: RecordWriter, step: int) ->
         return
     curve: dict[str, float] = {}
     errors: list[Floats] = []
+    told = np.zeros_like(truth)  # by all of the samples, at last
     for parts in PARTS:
         each = []
         for i in range(parts):
             predict = _learner(x[i::parts], y[i::parts])
-            given = [predict((new[stripe][:, varies] - mean) / deviation) for stripe in stripes]
-            each.append(((truth - np.concatenate(given)) ** 2).sum(1))
+            told = np.concatenate([
+                predict((new[stripe][:, varies] - mean) / deviation) for stripe in stripes])
+            each.append(((truth - told) ** 2).sum(1))
         errors.append(np.mean(each, axis=0) / constant)
         curve[f"{100 // parts} %"] = 1 - float(errors[-1].mean())
     gains = errors[-2] - errors[-1]
     writer.sample(LEARNING_CURVE, step, curve)
     writer.row(LEARNING_GAIN_ERROR, step, float(gains.std() / math.sqrt(len(gains))))
+    if not train.class_indices:
+        write_directions(inputs, y, truth, told, writer, step)
 
 
 def _sides(

@@ -118,3 +118,9 @@ TARGET_DIRECTIONS = PlaceSignal(
     "16 of them",
     requires=runs.WIDE_REGRESSION, place="number of components",
 )
+DIRECTIONS_TOLD = PlaceSignal(
+    "directions-told", "",
+    "share of each principal component of several targets that kernel ridge regression tells of "
+    "samples that it was not fitted to",
+    requires=runs.WIDE_REGRESSION, place="component",
+)
