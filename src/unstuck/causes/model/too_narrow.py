@@ -75,7 +75,7 @@ NEAR = Threshold(
 )
 TOLD = Threshold(
     "next-direction-told", 0.1,
-    "What one more number would hold can be told from the inputs. Else it may be noise, and "
+    "What one more number would hold can be predicted from the inputs. Else it may be noise, and "
     "nothing is lost with it.",
     "a choice: a share that chance does not give",
 )

@@ -70,7 +70,7 @@ LATE = Threshold(
 AT_MOST = Threshold(
     "late-agreement-at-most", 0.3,
     "A handful of pairs tell the agreement of gradients only roughly. With more than this, single "
-    "samples say much the same, and following them is no harm.",
+    "samples say much the same, and following them does no harm.",
     "the standard error of five pairs of gradients, of which each is noise",
 )
 DROPPED = Threshold(

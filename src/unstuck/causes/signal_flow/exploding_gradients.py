@@ -128,7 +128,9 @@ def _detect(view: View) -> Verdict:
     if not view.has(TIME_GROWTH) and not view.has(OUTPUT_GRADIENT):
         return Unknown("the gradients between the layers were not measured",
                        (OUTPUT_GRADIENT.name,))
-    found = [g for g in (_through_time(view), _thrown(view), _over_depth(view)) if g is not None]
+    found = [g for g in (_through_time(view), _over_depth(view)) if g is not None]
+    if not found and (thrown := _thrown(view)) is not None:
+        found = [thrown]
     if not found:
         return Absent("the gradient grows neither from layer to layer nor back through time while "
                       "the weights keep about their first size")
