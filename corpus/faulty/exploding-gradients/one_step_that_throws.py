@@ -4,7 +4,7 @@ gradient through all steps is huge; nothing limits it, and one step throws the w
 import torch
 from torch import nn
 
-FAULTS = {"exploding-gradients": "loss.backward()"}
+FAULTS = {"exploding-gradients": "nn.Linear(hidden, hidden, bias=False)"}
 
 
 class Adder(nn.Module):
