@@ -4,7 +4,7 @@ gradient through all steps is huge; nothing limits it, and one step throws the w
 import torch
 from torch import nn
 
-FAULTS = {"exploding-gradients": "nn.Linear(hidden, hidden, bias=False)"}
+FAULTS = {"exploding-gradients": "loss.backward()"}
 
 
 class Adder(nn.Module):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-FAULTS = {"exploding-gradients": 'nn.RNN(1, 32, nonlinearity="relu", batch_first=True)'}
+FAULTS = {"exploding-gradients": "loss.backward()"}
 
 LENGTH = 60
 

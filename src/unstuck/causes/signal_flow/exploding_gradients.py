@@ -129,8 +129,7 @@ def _detect(view: View) -> Verdict:
         return Unknown("the gradients between the layers were not measured",
                        (OUTPUT_GRADIENT.name,))
     found = [g for g in (_through_time(view), _over_depth(view)) if g is not None]
-    if not found and (thrown := _thrown(view)) is not None:
-        found = [thrown]
+    found += [] if found or (thrown := _thrown(view)) is None else [thrown]
     if not found:
         return Absent("the gradient grows neither from layer to layer nor back through time while "
                       "the weights keep about their first size")
@@ -316,8 +315,8 @@ def _present(view: View, growth: _Growth) -> Present:
         f"it made a step {times(growth.factor)} the size of those before, and what was learned is "
         "lost" if thrown else f"the gradient explodes {when}: going back {growth.over}, {says}",
         since_step=growth.since,
-        location=backward_location(view) if thrown else _place(view, growth),
-        label=f"one gradient that this computed threw {growth.place} far away" if thrown
+        location=_place(view, growth),
+        label=f"one gradient of this threw {growth.place} far away" if thrown
         else f"{says} {how}",
         evidence=tuple(evidence),
         remedies=_remedies(view, growth),
@@ -325,12 +324,12 @@ def _present(view: View, growth: _Growth) -> Present:
 
 
 def _place(view: View, growth: _Growth) -> SourceLocation | None:
-    """The layer; where the program gives it the values that the growth is born of, these."""
-    given = {each.name: each.location for each in view.record.facts(Initialisation)
-             } if growth.born else {}
-    layer = growth.layer
-    return None if layer is None else next(
-        (given[name] for name in layer.parameters if name in given), layer.location)
+    """The layer; what gives it the values that the growth is born of; or the pass through time."""
+    if growth.recurrent and not growth.born:
+        return backward_location(view)
+    names = growth.layer.parameters if growth.layer is not None and growth.born else ()
+    given = [each.location for each in view.record.facts(Initialisation) if each.name in names]
+    return next(iter(given), growth.layer.location if growth.layer is not None else None)
 
 
 def _remedies(view: View, growth: _Growth) -> tuple[Remedy, ...]:
