@@ -138,11 +138,15 @@ def test_single_samples_cannot_be_compared(tmp_path: Path) -> None:
 
 
 def test_dropout_hides_that_all_outputs_are_the_same(tmp_path: Path) -> None:
+    """Where nothing is learned, what comes before the dropout is looked at."""
     model = nn.Sequential(nn.Linear(8, 6), nn.Hardtanh(0.9, 0.9001), nn.Dropout(0.5),
                           nn.Linear(6, 2))
     found = verdict(watched(model, tmp_path))
-    assert isinstance(found, Unknown)
-    assert "dropout" in found.reason
+    assert isinstance(found, Present)
+    assert "layer 1, but for dropout, has been the same" in found.title
+    early = verdict(watched(model, tmp_path / "early", steps=12))
+    assert isinstance(early, Unknown)
+    assert "dropout" in early.reason
 
 
 def test_a_run_that_has_barely_begun_is_not_judged(tmp_path: Path) -> None:

@@ -123,6 +123,10 @@ def _detect(view: View) -> Verdict:
     if not tiny and not drowned:
         return Absent("the gradients are noisy, but the steps are small enough to average the "
                       "noise out")
+    if tiny and any(layer.kind.startswith(("BatchNorm", "LazyBatchNorm"))
+                    for layer in view.record.layers().values()):
+        return Unknown("batch normalisation over so few samples adds noise of its own to the "
+                       "gradient", ("a run without batch normalisation",))
     dropout = strongest_dropout(view)
     if dropout is not None and dropout.share >= view.limit(DROPPED):
         return Unknown(f"dropout of {percent(dropout.share)} adds noise of its own to the gradient",
