@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from unstuck.measures import arms
-from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, typed
+from unstuck.measures.basics import failed, learned_little, loss_ends_at, loss_points, typed
 from unstuck.measures.dropping import strongest_dropout
 from unstuck.measures.steps import (
     EARLY_PAIRS,
@@ -113,7 +113,8 @@ def _detect(view: View) -> Verdict:
     scale = size * (1 / max(early, 1e-3) - 1)
     late = min((each for each in (agreement(view, late_step(view)), agreement(view))
                 if each is not None), default=None)
-    tiny = size <= view.limit(TINY) and late is not None and late <= view.limit(AT_MOST) and (
+    at_most = view.limit(AT_MOST if failed(view.outcome) else LATE)
+    tiny = size <= view.limit(TINY) and late is not None and late <= at_most and (
         not diverged and (learned_little(view.outcome)
                           or view.outcome.kind is OutcomeKind.NOT_LEARNING))
     if not tiny and not scale >= view.limit(NOISE) * size:
