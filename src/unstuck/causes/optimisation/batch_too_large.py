@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from unstuck.measures import arms
-from unstuck.measures.basics import FAIR_SKILL, GOOD_SKILL, learned_little, loss_points
+from unstuck.measures.basics import (
+    FAIR_SKILL,
+    GOOD_SKILL,
+    learned_little,
+    level,
+    loss_points,
+)
 from unstuck.measures.origins import training_loaders
 from unstuck.measures.slowness import Slow, slow
 from unstuck.measures.steps import (
@@ -89,7 +95,8 @@ def _detect(view: View) -> Verdict:
         return Absent("smaller batches would make the gradient noisier (agreement of successive "
                       f"gradients: {number(found.whole)}, where 1 is free of noise)")
     few = updates is not None and updates <= view.limit(FEW_UPDATES)
-    scant = brief and few and size >= BIG  # so few steps of so many samples end no descent
+    # So few steps of so many samples end no descent; of a sum of passes some may be cleared.
+    scant = brief and few and level(view[BATCH_SIZE]) >= BIG
     beyond = scant or (
         _asks_for_more_than_all(view) and view.record.steps <= 2 * view.limit(FEW))
     if not found.fall >= view.limit(ON_ITS_WAY) and few and not beyond and (
