@@ -96,7 +96,7 @@ def not_kept(view: View) -> Absent | None:
                   "later is not kept")
 
 
-def _tells_new_ones(view: View) -> bool:
+def tells_new_ones(view: View) -> bool:
     """Whether clearly more held-out labels are found than by chance, whatever their loss is."""
     if not (view.has(LABELS_FOUND) and view.has(LABELS_BY_CHANCE)):
         return False
@@ -123,7 +123,7 @@ def gap(view: View) -> Gap | Absent | Unknown:
     constant = constant_loss(view)
     constant = constant if constant is None else constant * unit
     start = constant if constant is not None else float(values[0])
-    if not start > best and not _tells_new_ones(view):
+    if not start > best and not tells_new_ones(view):
         return Unknown("the held-out loss was never better than that of a constant guess",
                        ("a check that the training and the held-out data match",))
     error = point_noise(values) * math.sqrt(2 / 3)

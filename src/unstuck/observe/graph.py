@@ -72,13 +72,13 @@ def data_beside(tensor: Any) -> torch.Tensor | None:
         return None
     first = made.index(False)
     last = len(made) - made[::-1].index(False)
-    axis = node._saved_dim % 2**64  # -1 is read as an unsigned number
+    axis = node._saved_dim  # -1 is read as an unsigned number
     axis = axis if axis < tensor.ndim else axis - 2**64
-    widths = [shape(behind) for behind, _ in node.next_functions]
+    shapes = [shape(behind) or () for behind, _ in node.next_functions]
     if any(made[first:last]) or any(
-            width is None or len(width) != tensor.ndim for width in widths if width is not None):
+            there and len(each) != tensor.ndim for there, each in zip(made, shapes, strict=True)):
         return None
-    known = [width[axis] if width is not None else 0 for width in widths]
+    known = [each[axis] if there else 0 for there, each in zip(made, shapes, strict=True)]
     data = tensor.detach().narrow(axis, sum(known[:first]), tensor.shape[axis] - sum(known))
     return None if data.is_cpu and not data.any() else data
 

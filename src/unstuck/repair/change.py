@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.text import Node, Source, Splice
+from unstuck.repair.text import Node, Source, Splice, apply
 
 Splices = tuple[Splice, ...]
 _SIMPLE = re.compile(r"(if|for|while|with|try|def|class|async|match|@)\b")
@@ -23,6 +23,13 @@ def replace(source: Source, node: Node, text: str) -> Splices:
         text = f"({text})"
     start, end = source.span(node)
     return (Splice(source.name, start, end, text),)
+
+
+def with_texts(source: Source, node: Node, texts: Mapping[tuple[int, int], str]) -> str:
+    """The code of a node with other texts at some spans within it, which do not overlap."""
+    start, _ = source.span(node)
+    return apply(source.code(node), [Splice(source.name, left - start, right - start, text)
+                                     for (left, right), text in texts.items()])
 
 
 def wrap(source: Source, node: ast.expr, before: str, after: str) -> Splices:

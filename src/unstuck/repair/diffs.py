@@ -50,7 +50,7 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
     if book is not None:
         index, diff, whole = book.index, book.diff, True
 
-    patches: dict[Remedy | None, Patch] = {}
+    patches: dict[Remedy, Patch] = {}
 
     def written(remedy: Remedy) -> Remedy:
         if remedy.diff is not None or not remedy.ladder:
@@ -72,8 +72,8 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
 
     def drawn(present: Present) -> Present:
         remedies = tuple(map(written, present.remedies))
-        tried = (each for each in present.remedies if each.safety is not Safety.ADVICE)
-        first = patches.get(next(tried, None)) if present.of_value else None
+        first = next((patches.get(each) for each in present.remedies
+                      if each.safety is not Safety.ADVICE), None) if present.of_value else None
         at = (first.at or _replaced(first, index)) if first is not None else None
         return replace(present, remedies=remedies, location=at or present.location)
 

@@ -20,7 +20,7 @@ from unstuck.measures.basics import (
     unwatched,
 )
 from unstuck.measures.evaluation import late_value
-from unstuck.measures.gap import Gap, elements, gap, restraining
+from unstuck.measures.gap import Gap, elements, gap, restraining, tells_new_ones
 from unstuck.measures.samples import kept, training_location
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -40,7 +40,6 @@ from unstuck.schema.signals.samples import (
 from unstuck.words import count, joined, number, percent
 
 BESIDE = 2 / 3  # of the network's best skill: a baseline model that tells of these data has it
-ABOVE = 0.1  # of the held-out samples
 LEFT = 0.2  # of a constant's loss on new samples, where next to nothing is left on known ones
 FACTORS = (16, 4, 64)  # by which the number of samples is raised
 SHARES = (0.25, 0.5)  # of the units that dropout drops
@@ -133,7 +132,7 @@ def _detect(view: View) -> Verdict:
     if not curve["100 %"] >= max(view.limit(LEARNS), beside):
         if few and end_median(held) >= view.limit(APART) * train_loss_at_the_end(view) and (
             # Else the held-out data are of another kind.
-            (constant is not None and best < constant) or _found_above_chance(view)
+            (constant is not None and best < constant) or tells_new_ones(view)
         ):
             return _present(view, train, weights, {}, best, rose)
         return Unknown("a baseline model learns far less of these data than the network, or "
@@ -149,15 +148,6 @@ def _detect(view: View) -> Verdict:
                        f"them {skills}, but that may be chance",
                        ("a comparison with a run on half of the training samples",))
     return _present(view, train, weights, curve, best, rose, strength=0.45 if weak else 0.55)
-
-
-def _found_above_chance(view: View) -> bool:
-    """Whether the network finds more of the held-out labels than the commonest class is."""
-    if not (view.has(LABELS_FOUND) and view.has(LABELS_BY_CHANCE)):
-        return False
-    found, chance = (last(view[signal]).get("held-out")
-                     for signal in (LABELS_FOUND, LABELS_BY_CHANCE))
-    return found is not None and chance is not None and found >= chance + ABOVE
 
 
 def _by_far(view: View) -> Present | None:

@@ -155,7 +155,7 @@ def _unmoved(view: View, names: list[str]) -> float:
 def _through_time(view: View) -> _Growth | None:
     if not view.has(TIME_GROWTH):
         return None
-    best: _Growth | None = None
+    found: list[_Growth] = []
     wild = _starts_wild(view)
     for name, series in view[TIME_GROWTH].items():
         end = min(_unmoved(view, [name]), last_good_step(view))
@@ -169,15 +169,11 @@ def _through_time(view: View) -> _Growth | None:
         if not len(high):
             continue
         at = int(high[0])
-        parameter = view.record.parameters().get(name)
-        layer = view.record.layers().get(parameter.layer) if parameter is not None else None
-        growth = _Growth(
+        layer, over = _through(view, name)
+        found.append(_Growth(
             TIME_GROWTH.name, name, int(points.steps[at]), float(np.max(points.values)),
-            points, f"through time in {called(parameter.layer if parameter else name)}",
-            layer, True, view.limit(SOME), born)
-        if best is None or growth.factor > best.factor:
-            best = growth
-    return best
+            points, over, layer, True, view.limit(SOME), born))
+    return max(found, key=lambda growth: growth.factor, default=None)
 
 
 @np.errstate(all="ignore")
@@ -199,14 +195,19 @@ def _thrown(view: View) -> _Growth | None:
         if not len(high):
             continue
         at = int(high[0]) + 1
-        parameter = view.record.parameters().get(name)
-        layer = view.record.layers().get(parameter.layer) if parameter is not None else None
+        layer, over = _through(view, name)
         return _Growth(
             UPDATE_NORM.name, name, int(moves.steps[at]),
-            float(moves.values[at] / np.median(moves.values[:at])), moves,
-            f"through time in {called(parameter.layer if parameter else name)}", layer, True,
+            float(moves.values[at] / np.median(moves.values[:at])), moves, over, layer, True,
             float(before[at - 1]))
     return None
+
+
+def _through(view: View, name: str) -> tuple[Layer | None, str]:
+    """The layer of a recurrent weight, and the way through it in words."""
+    parameter = view.record.parameters().get(name)
+    layer = view.record.layers().get(parameter.layer) if parameter is not None else None
+    return layer, f"through time in {called(parameter.layer if parameter else name)}"
 
 
 def _carried_on(view: View, name: str) -> float:

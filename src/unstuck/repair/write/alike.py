@@ -13,7 +13,7 @@ from unstuck.repair.follow import constructor
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name
-from unstuck.repair.text import Source, Splice, apply
+from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import PrepareAlike
 
 # What these make of the training inputs is what the held-out ones are prepared with, too.
@@ -206,15 +206,13 @@ def _target(found: Found) -> str | None:
 
 def _for(found: Found, own: list[ast.Name], variable: str) -> str:
     """The expression with another variable at some places, and with a scaler as it was fitted."""
-    source, start = found.source, found.source.span(found.node)[0]
+    source = found.source
     put = {source.span(each): variable for each in own}
     if _fits(found):
         if not _scaler(found):
             raise Refused(Reason.UNKNOWN_FORM, "The scaler that is fitted has no name.")
         put[source.span(found.call.func)] = f"{_scaler(found)}.transform"
-    return apply(source.code(found.node), [
-        Splice(source.name, left - start, right - start, text)
-        for (left, right), text in sorted(put.items())])
+    return change.with_texts(source, found.node, put)
 
 
 def _within(found: Found, given: str, taken: Found, variable: str) -> tuple[Splice, ...]:

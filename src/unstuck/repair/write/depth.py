@@ -12,7 +12,7 @@ from unstuck.repair.follow import hop
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.text import Source, Splice
-from unstuck.repair.values import Number, constant, known, ways
+from unstuck.repair.values import Number, known, ways
 from unstuck.repair.write import write
 from unstuck.schema.edits import FewerLayers, RemoveLayer, Together
 
@@ -41,7 +41,7 @@ def _counted(edit: FewerLayers, record: Record, index: Index) -> list[Patch]:
     made = len(index.layers_at(record, location))
     found: dict[tuple[Splice, ...], None] = {}
     for source, node in _repeats(index, index.at(location)):
-        now = constant(node) if constant(node) is not None else known(index, source, node)
+        now = known(index, source, node)
         if now is not None and abs(now - made) <= ENDS and now > len(edit.layers):
             number = Number(now - len(edit.layers), was=now, shared=True, whole=True)
             found[ways(index, source, node, number)[0].splices] = None

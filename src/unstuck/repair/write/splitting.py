@@ -13,7 +13,7 @@ from unstuck.repair.follow import hop, settled
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name, spell
-from unstuck.repair.text import Source, Splice, apply
+from unstuck.repair.text import Source, Splice
 from unstuck.repair.write.scaling import below, scope_below, where_made
 from unstuck.schema.edits import DropCopies, SplitFirst, SplitInOrder
 from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
@@ -106,11 +106,9 @@ def write_split_first(edit: SplitFirst, record: Record, index: Index) -> list[Pa
         raise Refused(Reason.UNKNOWN_FORM, "No statement right before a split makes more samples "
                       "of what is split.")
     source, split, made, names_of = found[0]
-    start = source.span(made)[0]
-    code = apply(source.code(made), [
-        Splice(source.name, left - start, right - start, names_of[each.id])
-        for each in ast.walk(made) if isinstance(each, ast.Name) and each.id in names_of
-        for left, right in [source.span(each)]])
+    code = change.with_texts(source, made, {
+        source.span(each): names_of[each.id] for each in ast.walk(made)
+        if isinstance(each, ast.Name) and each.id in names_of})
     return [Patch(edit, (*change.remove(source, made), *change.after(source, split, code)),
                   Form.STATEMENT, at=source.location(*source.span(made)))]
 
