@@ -206,7 +206,9 @@ def test_spoilt_records_are_judged_without_a_crash(case: Path, how: str, tmp_pat
     assert not [r for r in diagnosis.remarks if "internal error" in r]
 
 
-@each_case
+@pytest.mark.parametrize("case", [
+    pytest.param(case, id=corpus.cause_of(case), marks=[] if number % 3 == 0 else pytest.mark.slow)
+    for number, case in enumerate(corpus.PAIRS)])
 def test_records_that_lack_a_signal_are_judged_without_a_crash(case: Path) -> None:
     whole, usual = recorded(case, "sick"), judged(case, "sick")
     for name in whole._series:

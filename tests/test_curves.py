@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.marks import slow
 from unstuck.curves.outcome import judge
 from unstuck.curves.statistics import (
     end_level,
@@ -215,7 +216,7 @@ def few_points(n, s, g):
 
 @pytest.mark.parametrize(("name", "kind", "make"), CASES, ids=[c[0] for c in CASES])
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.3])
-@pytest.mark.parametrize("n", [400, 2000])
+@pytest.mark.parametrize("n", [400, slow(2000)])
 def test_most_curves_of_a_kind_are_called_so(name, kind, make, n, spread):
     found = [judge(make(n, spread, np.random.default_rng(seed))) for seed in range(4)]
     right = sum(o.kind is kind for o in found)

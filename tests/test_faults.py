@@ -43,9 +43,9 @@ def test_an_entry_beneath_which_nothing_can_fail_is_found(tmp_path: Path) -> Non
 def test_no_error_of_ours_reaches_a_program(interpreter: Interpreter, tmp_path: Path) -> None:
     runs = matrix.Matrix(interpreter, tmp_path)
     walks = runs.walk()
-    every = os.environ.get("UNSTUCK_ALL") == "1"  # else a sixteenth of the points, by their names
+    every = os.environ.get("UNSTUCK_ALL") == "1"  # else some of the points, drawn by their names
     wanted = {point for walked in walks.values() for point in walked.points
-              if every or crc32(repr(point).encode()) % 16 == 1}
+              if every or crc32(repr(point).encode()) % 32 == 1}
     chosen = [c for c in matrix.pairwise(walks, 2 if every else 1) if c.point in wanted]
     results = [runs.run(combination, walks[combination.program]) for combination in chosen]
     # A full disk may end the watching before the point is reached.

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from benchmarks.fuzz import DATA
+from tests.marks import slow
 from unstuck.clean import LONGEST, clean, put, visible
 from unstuck.record.reader import EVENTS
 from unstuck.schema.places import SourceLocation
@@ -225,7 +226,7 @@ raise type("Error" + EVIL, (Exception,), {{}})("message " + EVIL)
 """
 
 
-@pytest.mark.parametrize("steps", [40, 0])
+@pytest.mark.parametrize("steps", [40, slow(0)])
 def test_a_program_of_evil_names_is_reported_in_text(steps: int, tmp_path: Path) -> None:
     program = tmp_path / f"train{CONTROL.replace('/', '|')}.py"
     program.write_text(PROGRAM.format(evil=EVIL.replace("\x85", ""), steps=steps))

@@ -189,8 +189,11 @@ SMALL = {  # sizes at which the tensors are still larger than what is looked at 
 }
 
 
+SELDOM = ("50 models", "400 MB embedding", "tokens", "50 MB of targets", "3,000 pictures")
+
+
 @pytest.mark.parametrize("program", [
-    pytest.param(program, marks=pytest.mark.slow if program.name == "50 models" else ())
+    pytest.param(program, marks=pytest.mark.slow if program.name in SELDOM else ())
     for program in large.PROGRAMS], ids=lambda program: program.name)
 def test_the_fault_of_large_tensors_is_named(
     program: large.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

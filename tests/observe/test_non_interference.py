@@ -14,7 +14,7 @@ from benchmarks.non_interference import Comparison, Run, compare, every_run
 from harness import apart
 
 STEPS = 40  # optimizer steps of each program; the close looks are densest in the first
-PARTS = 60
+PARTS = 120
 ALL = bool(os.environ.get("UNSTUCK_ALL"))
 
 

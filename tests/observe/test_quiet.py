@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import unstuck
+from tests.marks import slow
 from unstuck.observe.fast_path import FastPath
 
 STEPS = 300  # beyond those in which every batch is hashed
@@ -152,8 +153,8 @@ def with_failures(lesson: Lesson) -> None:
             F.cross_entropy(other(input=lesson.x), lesson.y).backward()
 
 
-PROGRAMS = (plain, validating, scheduled, accumulating, regularised, two_optimizers,
-            with_closures, spoilt, without_a_step, with_other_losses, with_failures)
+PROGRAMS = (plain, validating, two_optimizers, with_closures, spoilt, without_a_step,
+            *map(slow, (scheduled, accumulating, regularised, with_other_losses, with_failures)))
 
 
 def events(program: Callable[[Lesson], None], folder: Path) -> list[Any]:

@@ -115,6 +115,7 @@ def test_prove_shows_each_trial(project: Path) -> None:
     assert "to try; with fresh seeds this takes about" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_trials_if_asked(project: Path) -> None:
     before = snapshot(project)
     report = project.parent / "proved.json"
