@@ -47,6 +47,7 @@ EDITS = [
     edits.BatchSize(1),
     edits.ResizeLayer(0.25),
     edits.ResizeLayer(4.0),
+    edits.ResizeLayer(4.0, "encoder.2"),
     edits.Dropout(0.25),
     edits.RemoveClip(None),
     edits.SwapOptimizer("SGD", "Adam", 1e-3),

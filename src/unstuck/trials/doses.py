@@ -71,8 +71,8 @@ def dose_of(edit: Edit, record: Record) -> Dose | None:
             batch = batch_size(record)
             return None if batch is None else Dose(
                 batch, size, "size", lambda found: BatchSize(round(found)))
-        case ResizeLayer(factor):
-            return Dose(1.0, factor, "size", ResizeLayer)
+        case ResizeLayer(factor=factor):
+            return Dose(1.0, factor, "size", lambda found: replace(edit, factor=found))
     return None
 
 

@@ -82,8 +82,8 @@ def _detect(view: View) -> Verdict:
     # Repeated that often, few are left: it does harm if held-out data show that they do not do.
     harmful = share >= view.limit(MOSTLY) and _falls_short(view)
     if not near < view.limit(CHANCE) and not harmful:
-        return Absent("nearly equal samples are common in these data, so exact copies can arise "
-                      "by chance")
+        return Unknown("nearly equal samples are common in these data, so exact copies can arise "
+                       "by chance", ("a number of each sample that no other has",))
     uneven, one_class = final(view, DUPLICATE_UNEVENNESS), final(view, DUPLICATE_CLASS_SHARE)
     if final(view, DUPLICATE_SHARE) is None:
         uneven = final(view, ROW_UNEVENNESS)

@@ -104,6 +104,7 @@ def _detect(view: View) -> Verdict:
                       f"{count(min(x.units for x in inner), 'unit')}, and the network has "
                       f"{count(outputs, 'output')})")
     least = min(narrow, key=lambda one: one.units)
+    widened = least.name if len(narrow) == 1 and len(inner) > 1 else ""  # else all hidden layers
     if outputs == layers[0].inputs and not targets and not learned_little(view.outcome):
         if view.outcome.skill is not None and view.outcome.skill < FAIR_SKILL:
             return Unknown(f"{called(least.name)} has only {count(least.units, 'unit')}, which may "
@@ -111,7 +112,7 @@ def _detect(view: View) -> Verdict:
                            "autoencoder", ("a run with twice the units",))
         return Absent("the network learns and has as many outputs as inputs, like an autoencoder, "
                       "which is narrow on purpose")
-    squeezed = _squeezed(view, least, outputs)
+    squeezed = _squeezed(view, least, outputs, widened)
     if squeezed is not None:
         return squeezed
     found = shortfall(view)
@@ -139,12 +140,12 @@ def _detect(view: View) -> Verdict:
         f"{found.says}",
         label=f"only {count(least.units, 'unit')} in the narrowest layer",
         evidence=(found.evidence, loss_evidence(view, found)),
-        remedies=(_widen(),),
-        one_of=ALIKE, separated_by=_separated(view),
+        remedies=(_widen(widened),),
+        one_of=ALIKE, separated_by=_separated(view, widened),
     )
 
 
-def _squeezed(view: View, least: Width, outputs: int) -> Present | None:
+def _squeezed(view: View, least: Width, outputs: int, widened: str) -> Present | None:
     """A layer through which fewer numbers pass than the targets vary in, where the network has
     learned about what so many hold.
 
@@ -177,13 +178,13 @@ def _squeezed(view: View, least: Width, outputs: int) -> Present | None:
             Evidence(TRAIN_LOSS.name, "", steps, points, None,
                      f"the loss ends at {percent(1 - skill)} of that of a constant prediction"),
         ),
-        remedies=(_widen(),), one_of=ALIKE, separated_by=_separated(view),
+        remedies=(_widen(widened),), one_of=ALIKE, separated_by=_separated(view, widened),
     )
 
 
-def _separated(view: View) -> Experiment:
+def _separated(view: View, widened: str) -> Experiment:
     return Experiment(f"compare {TRIAL}", (
-        Arm((ResizeLayer(4.0),), ("too-narrow",)),
+        Arm((ResizeLayer(4.0, widened),), ("too-narrow",)),
         Arm((), ("too-shallow",), "one more layer"),
         arms.learning_rate(view, 10, "learning-rate-too-low"),
         arms.momentum(view, "momentum-too-low"),
@@ -195,9 +196,10 @@ def _location(view: View, least: Width) -> SourceLocation | None:
     return view.record.layers()[least.name].location or model_location(view)
 
 
-def _widen() -> Remedy:
-    return Remedy("widen the hidden layers", Safety.CHANGES_EXPERIMENT, tuple(
-        ResizeLayer(f) for f in (4.0, 16.0, 2.0)))
+def _widen(layer: str) -> Remedy:
+    return Remedy(f"widen {called(layer) if layer else 'the hidden layers'}",
+                  Safety.CHANGES_EXPERIMENT, tuple(
+                      ResizeLayer(f, layer) for f in (4.0, 16.0, 2.0)))
 
 
 CAUSE = Cause(

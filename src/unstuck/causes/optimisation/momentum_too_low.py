@@ -8,7 +8,7 @@ from unstuck.measures import arms
 from unstuck.measures.arms import USUAL_MOMENTUM
 from unstuck.measures.basics import learned_little, loss_ends_at, loss_points, measured
 from unstuck.measures.capacity import SAMPLE_SIGNALS, Shortfall, loss_evidence, shortfall
-from unstuck.measures.slowness import Slow, slow
+from unstuck.measures.slowness import Slow, falls_steeply, slow
 from unstuck.measures.steps import agreement, agreement_evidence, main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
@@ -77,14 +77,19 @@ def _detect(view: View) -> Verdict:
     if valley is not None:
         return valley
     found = slow(view)
+    late = agreement(view, view.record.steps // 4)
+    if late is not None and view.outcome.kind in (OutcomeKind.LEARNING, OutcomeKind.CONVERGED):
+        opposed, needs = late <= view.limit(OPPOSED), ("a run with a momentum of 0.9",)
+        if opposed and (isinstance(found, Slow) or falls_steeply(view)):
+            return Unknown("the steps go to and fro (agreement of successive gradients "
+                           f"{number(late)}) while the loss falls, and how much of it could be "
+                           "gone is not known", needs)
+        if late >= view.limit(COHERENT) and falls_steeply(view):
+            return Unknown("the loss still falls, and successive gradients point the same way "
+                           f"(agreement {number(late)}), so momentum may bring it down sooner",
+                           needs)
     if not isinstance(found, Slow):
         return found
-    fro = agreement(view, view.record.steps // 4)
-    if fro is not None and fro <= view.limit(OPPOSED) and (
-            view.outcome.kind is OutcomeKind.LEARNING):
-        return Unknown(f"the steps go to and fro (agreement of successive gradients {number(fro)}) "
-                       "while the loss falls, and how much of it could be gone is not known",
-                       ("a run with a momentum of 0.9",))
     if not found.late >= view.limit(COHERENT):
         return Absent(f"late gradients hardly agree (agreement {number(found.late)}; pure noise: "
                       "0, no noise: 1), so momentum has little to add up")

@@ -32,66 +32,73 @@ def write_resize(edit: ResizeLayer, record: Record, index: Index) -> list[Patch]
     model = next(iter(record.facts(Model)), None)
     if model is None:
         raise Refused(Reason.NO_PLACE, "The record has no model.")
-    for layer in model.layers:
-        if layer.parameters and layer.role not in (*_WEIGHTED, LayerRole.NORMALISATION):
-            raise Refused(Reason.UNKNOWN_FORM, f"The width of {layer.name} ({layer.kind}) depends "
-                          "on more than the layers beside it.")
     weighted = [layer for layer in model.layers if layer.role in _WEIGHTED]
     if len(weighted) < 2:
         raise Refused(Reason.UNKNOWN_FORM, "The network has no hidden layer.")
     wanted: list[tuple[Found, ast.expr, int]] = []  # what is written, and its new value
     kept: list[tuple[Found, ast.expr]] = []
-    width = 0  # of the weighted layer before
+    width, factor = 0, 1.0  # of the weighted layer before, and how much wider it is to be
+    passed = False  # the one layer: what comes later and has its number receives what it makes
     for layer in model.layers:
-        if layer.role is LayerRole.NORMALISATION and width:
-            _norm(index, layer, width, edit.factor, wanted)
+        if layer.parameters and layer.role not in (*_WEIGHTED, LayerRole.NORMALISATION) and (
+            not edit.layer or factor != 1
+        ):
+            raise Refused(Reason.UNKNOWN_FORM, f"The width of {layer.name} ({layer.kind}) depends "
+                          "on more than the layers beside it.")
+        if layer.role is LayerRole.NORMALISATION and factor != 1:
+            _norm(index, layer, width, factor, wanted)
         if layer not in weighted:
             continue
         found = index.at(layer.location, f"the construction of {layer.name}")
         ins, outs = (change.argument(found.call, name, place)
                      for place, name in enumerate(_ENDS[layer.role]))
         goes_in, comes_out = _shape(record, layer)
-        if layer is not weighted[0] and ins is not None:
+        if ins is not None and factor != 1:
             if goes_in % width:
                 raise Refused(Reason.UNKNOWN_FORM, f"What {layer.name} receives is not a "
                               "multiple of the width before it.")
-            wanted.append((found, ins, _scaled(width, edit.factor) * (goes_in // width)))
-        elif ins is not None:
+            wanted.append((found, ins, _scaled(width, factor) * (goes_in // width)))
+        elif ins is not None and not passed:
             kept.append((found, ins))
-        if layer is not weighted[-1] and outs is not None:
-            wanted.append((found, outs, _scaled(comes_out, edit.factor)))
+        hidden = layer is not weighted[-1] and edit.layer in ("", layer.name)
+        width, factor = comes_out, edit.factor if hidden else 1.0
+        passed = passed or bool(edit.layer and hidden)
+        if outs is not None and hidden:
+            wanted.append((found, outs, _scaled(width, factor)))
         elif outs is not None:
             kept.append((found, outs))
-        width = comes_out
     shared = {found.node for layer in model.layers if layer.location is not None
               and len(index.layers_at(record, layer.location)) > 1
               for found in [index.at(layer.location)]}
     try:
         splices = _put(index, wanted, kept, shared)
     except Refused:
-        listed = _listed(index, [_shape(record, layer)[1] for layer in weighted[:-1]], edit.factor)
+        listed = _listed(index, [
+            (width, _scaled(width, edit.factor) if edit.layer in ("", layer.name) else width)
+            for layer in weighted[:-1] for width in [_shape(record, layer)[1]]])
         if listed is None:
             raise
         splices = listed
     return [Patch(edit, splices, Form.MODEL)]
 
 
-def _listed(index: Index, widths: list[int], factor: float) -> tuple[Splice, ...] | None:
+def _listed(index: Index, widths: list[tuple[int, int]]) -> tuple[Splice, ...] | None:
     """In the only list of numbers that are the widths of the hidden layers, in their order.
 
-    The size of the inputs may stand in front of them, and that of the outputs behind them.
+    Each comes with its new value. The size of the inputs may stand in front of them, and that of
+    the outputs behind them.
     """
     found = [
         (source, inner) for kind in (ast.List, ast.Tuple) for source, node in index.nodes(kind)
         if isinstance(node, ast.List | ast.Tuple)
         for inner in (node.elts, node.elts[1:], node.elts[:-1], node.elts[1:-1])
         if len(inner) > 1 and [each.value if isinstance(each, ast.Constant) else None
-                               for each in inner] == widths]
+                               for each in inner] == [now for now, _ in widths]]
     if len(found) != 1:
         return None
     (source, inner), = found
-    return tuple(splice for each, width in zip(inner, widths, strict=True)
-                 for splice in change.replace(source, each, str(_scaled(width, factor))))
+    return tuple(splice for each, (now, then) in zip(inner, widths, strict=True) if now != then
+                 for splice in change.replace(source, each, str(then)))
 
 
 def _scaled(width: int, factor: float) -> int:

@@ -152,17 +152,20 @@ class DefaultInitialisation(Edit):
 
 @dataclass(frozen=True, slots=True)
 class ResizeLayer(Edit):
-    """More or fewer units in the hidden layers."""
+    """More or fewer units in a layer, by its name, or in all hidden layers."""
 
     factor: float
+    layer: str = ""
 
     def words(self) -> str:
+        which, own = (called(self.layer), "its") if self.layer else ("the hidden layers", "their")
         if self.factor < 1:
-            return f"shrink the hidden layers to {percent(self.factor)} of their width"
-        return f"make the hidden layers {times(self.factor)} as wide"
+            return f"shrink {which} to {percent(self.factor)} of {own} width"
+        return f"make {which} {times(self.factor)} as wide"
 
     def code(self) -> str:
-        return f"# hidden layers {literal(self.factor)} times as wide"
+        which = called(self.layer) if self.layer else "hidden layers"
+        return f"# {which} {literal(self.factor)} times as wide"
 
 
 @dataclass(frozen=True, slots=True)
