@@ -23,6 +23,7 @@ EDITS = [
     edits.FewerLayers(("2", "4"), ("3", "5"), 3, 5),
     edits.KeepFractions(None),
     edits.SplitFirst(),
+    edits.SplitOnce(),
     edits.InitialiseLayer("0.1", "kaiming_normal_"),
     edits.InitialiseLayer("stem.0", "kaiming_normal_"),
     edits.NormaliseInputs(),

@@ -43,7 +43,7 @@ def edits_of(record: Record) -> Iterator[Edit]:
                 edits.NormaliseInputs(), edits.NormaliseTargets(), edits.ReplaceMissing(),
                 edits.ClampInputs(-1.0, 1.0), edits.DropLast(None), edits.ShuffleFirst(),
                 edits.SplitInOrder(None), edits.DropCopies(None), edits.SplitFirst(),
-                edits.PrepareAlike((), ()),
+                edits.SplitOnce(), edits.PrepareAlike((), ()),
                 edits.InitialiseLayer("", "kaiming_normal_"))
     for kind in ("ReLU", "Sigmoid", "Tanh"):
         yield edits.ReplaceLayer(kind, "LeakyReLU(0.01)")

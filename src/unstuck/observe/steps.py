@@ -146,6 +146,7 @@ class Steps:
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """An optimizer was constructed."""
         self.has_optimizer = True
+        self._names.training_begins()
         self._built = weakref.ref(optimizer)
         if not self._stepping:
             self.trainings.built(optimizer)

@@ -9,7 +9,7 @@ from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Often, Symptom
-from unstuck.schema.edits import DropCopies, Remedy, Safety, SplitFirst, SplitInOrder
+from unstuck.schema.edits import DropCopies, Remedy, Safety, SplitFirst, SplitInOrder, SplitOnce
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.samples import (
@@ -78,9 +78,11 @@ def _detect(view: View) -> Verdict:
     if not found.samples and not view.has(HELD_OUT_SAMPLES):
         return unjudged(found)
     train = trained_on(view)
-    if isinstance(train, Kept) and train.discrete:
-        return Absent("the inputs are tokens or identifiers, which naturally repeat")
     share, compared = final(view, HELD_OUT_OVERLAP), final(view, HELD_OUT_SAMPLES)
+    # Samples of tokens or identifiers are only compared where training samples hardly repeat.
+    discrete = isinstance(train, Kept) and train.discrete
+    if discrete and share is None:
+        return Absent("the inputs are tokens or identifiers, which naturally repeat")
     if (near_copies := _kin(view, found) or _windows(view, found)) is not None:
         return near_copies
     if share is None or compared is None:
@@ -92,10 +94,13 @@ def _detect(view: View) -> Verdict:
         few = f"only {number(round(copies))}" if round(copies) else "none"
         return Absent(f"{few} of {judged} occurred in the training set")
     near = final(view, NEAR_COPIES)
-    if near is None or not near < view.limit(CHANCE):
+    if not discrete and (near is None or not near < view.limit(CHANCE)):
         return Absent("equal and nearly equal samples are common in these data")
+    chance = "" if near is None else (
+        f", and not by chance ({percent(near)} of the training samples have a near copy)")
     once = Remedy("drop copies before the split", Safety.SAFE,
                   (DropCopies(split(view), split=True),))
+    one = Remedy("take both parts from one random order", Safety.SAFE, (SplitOnce(),))
     apart = Remedy("split the data so that no sample is on both sides", Safety.SAFE,
                    (SplitFirst(),),
                    code_text="# drop copies first, then split, and only then augment or\n"
@@ -111,11 +116,10 @@ def _detect(view: View) -> Verdict:
             Evidence(HELD_OUT_OVERLAP.name, "", (int(view[HELD_OUT_OVERLAP].steps[-1]),),
                      (share,), 0.0,
                      f"{percent(share)} of the distinct held-out samples equal a training sample "
-                     f"in every element, and not by chance ({percent(near)} of the training "
-                     "samples have a near copy)"),
+                     f"in every element{chance}"),
         ),
         # Samples that were split at random are on both sides because they were there twice before.
-        remedies=(once, apart) if split(view) else (apart, once),
+        remedies=(one, once, apart) if split(view) else (one, apart, once),
     )
 
 

@@ -120,8 +120,9 @@ def _detect(view: View) -> Verdict:
     outcome = view.outcome
     rises = _rises(view) if outcome.kind in (OutcomeKind.PLATEAU, OutcomeKind.LEARNING) else []
     swings = len(rises) >= WAVES
+    inert = _remembers_too_long(view, optimizer)
     if not (swings or outcome.kind is OutcomeKind.DIVERGED or learned_little(outcome)):
-        if _remembers_too_long(view, optimizer):
+        if inert:
             return _inert(view, optimizer)
         return Absent("the loss fell well, so the run tolerates its momentum")
     schedule = sets_the_rate(view.record.facts(Scheduler), optimizer)
@@ -138,6 +139,8 @@ def _detect(view: View) -> Verdict:
                        ("a longer run",))
     end = rises[-1] if swings else _left_again(view)
     if end is None:
+        if inert:
+            return _inert(view, optimizer)
         if failed(view.outcome):
             return Unknown("the loss never fell far enough to show what momentum did to it",
                            ("a second run with a momentum of 0.9",))

@@ -15,6 +15,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.samples import SampleProbe
 from unstuck.observe.samples.batch import Batch, Hashes, Role
 from unstuck.observe.source.sites import Site
+from unstuck.observe.tensors import tensors_in
 from unstuck.schema.facts.data import HeldOutPass
 from unstuck.schema.facts.models import CalledDropout, ModeSwitch
 from unstuck.schema.signals.modes import EVAL_IN_TRAINING, TRAIN_IN_VALIDATION
@@ -26,6 +27,7 @@ MOST_FUNCTIONS = 1_000
 MOST_DROPPED = 16  # places in one call that drop units
 MOST_WAITING = 64  # passes with gradients on that may turn out to be validations
 REPEATS = 3  # a batch met so often in one pass is averaged over on purpose (Monte Carlo dropout)
+MOST_BETWEEN = 8  # operations between a model's output and the choice of its samples
 RARE = 5  # steps between two passes that learn nothing, if they are validations
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
@@ -51,7 +53,9 @@ class Forward:
     hashes: Hashes  # of its samples
     layers: dict[str, bool] | None  # name and whether in train mode; None if not looked at
     scored: bool = False
-    told: bool = False  # in eval mode, by a program that calls dropout as a function
+    # Counts whatever its samples: in eval mode, by a program that calls dropout as a function, or
+    # of a model that is given in training what it does not learn from as well.
+    told: bool = False
     call: Site | None = None  # of the model itself, where `site` is further out
     declared: bool = False  # while another model of the program was in eval mode
     dropped: dict[str, Site] = field(default_factory=dict)  # that no layer's mode tells of
@@ -103,6 +107,10 @@ class ModeProbe(Probe):
         self._last: Forward | None = None
         self._dropped: dict[str, Site] = {}  # in the call under way
         self._functions: set[str] = set()  # of dropout, by their lines
+        # The number of the node that a model's output came from, of how many samples, and whether
+        # the losses of this training read only some of them, as in a graph with few labels.
+        self._made: tuple[int, int] | None = None
+        self._reads_some = False
 
     def follow(self, before: Self) -> None:
         """What was put into evaluation mode before may still be in it."""
@@ -129,7 +137,10 @@ class ModeProbe(Probe):
                 weakref.ref(module), known[0], not module.training, graph.sequence(node)))
 
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
-        """The layers in the graph of a loss are trained."""
+        """The layers in the graph of a loss are trained, and some of the samples or all."""
+        made, self._made = self._made, None
+        if made is not None:
+            self._reads_some = any(chooses_rows(node, *made) for node in nodes)
         if not self._step.seen:
             return
         numbers = {graph.sequence(node) for node in nodes}
@@ -196,6 +207,9 @@ class ModeProbe(Probe):
         if batch is None:
             return
         if self._moment.learns:
+            tensor = next(iter(tensors_in(output)), None)
+            self._made = None if tensor is None or not tensor.ndim or tensor.grad_fn is None else (
+                graph.sequence(tensor.grad_fn), len(tensor))
             if self._moment.sampled and len(self._training) < MOST_FUNCTIONS:
                 self._training.update(code for code, _ in self._sites.stack())
             if module.training:
@@ -208,7 +222,9 @@ class ModeProbe(Probe):
         # In eval mode nothing is to be dropped, of training samples neither: a graph network is
         # given all nodes in every pass.
         told = not module.training and bool(dropped or self._functions)
-        if batch.role is not Role.HELD_OUT and not told:
+        # So it is if all samples are given in every pass, and only some are learned from.
+        held = self._reads_some and len(self._samples.trained_on) <= len(batch.hashes.values)
+        if batch.role is not Role.HELD_OUT and not told and not held:
             return
         if step != self._looked[0]:
             self._rare = self._looked[0] < 0 or step - self._looked[0] >= RARE
@@ -226,7 +242,8 @@ class ModeProbe(Probe):
         functions = dict.fromkeys(self._functions, False) if told else {}
         site, call = self._evaluating()
         self._last = Forward(weakref.ref(module), site, batch.hashes,
-                             modes | functions | dict.fromkeys(dropped, True), told=told,
+                             modes | functions | dict.fromkeys(dropped, True),
+                             told=told or held,
                              call=call, dropped={} if module.training else dropped,
                              declared=self._declared(module))
         self._waiting.append(self._last)
@@ -303,7 +320,7 @@ class ModeProbe(Probe):
             ):
                 continue
             model = forward.model()  # one that is never trained may be a teacher
-            told = self._rare and (alone or forward.declared)
+            told = (self._rare or self._reads_some) and (alone or forward.declared)
             if not forward.scored and not (
                 told and step and (model is None or self._is_trained(model))
             ):
@@ -333,3 +350,15 @@ class ModeProbe(Probe):
                 call = self._sites.location(forward.call)
                 self._writer.fact(
                     HeldOutPass(name, place, layers, forward.scored, anew, call), step)
+
+
+def chooses_rows(node: Any, made: int, count: int) -> bool:
+    """Whether a node takes fewer than `count` samples of what the node of that number made of so
+    many."""
+    if node.name() != "IndexBackward0":
+        return False
+    indices, shape = graph.kept(node, "indices"), graph.shape(node)
+    return (isinstance(indices, tuple | list) and len(indices) == 1
+            and shape is not None and len(shape) > 0 and shape[0] < count
+            and (graph.kept(node, "self_sym_sizes") or (0,))[0] == count
+            and any(graph.sequence(behind) == made for behind in graph.walk(node, MOST_BETWEEN)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
-from unstuck.observe.samples.batch import Batch, Hashes, Made, Role, is_one_sample
+from unstuck.observe.samples.batch import Batch, Hashes, Made, Role, beside, holds, is_one_sample
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.passes import Passes
 from unstuck.observe.samples.relabelled import Relabelled
@@ -37,9 +38,9 @@ MOST_MET = 64  # batches that are told apart until a loss reaches backward
 BATCH_LIMIT = 512  # samples of a batch that are hashed,
 BATCH_PART = 64  # so many at a time
 ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
+PRIMES = (2, 3, 5, 7)  # whose roots keep the tensors of a sample apart
 GRID = 20  # binary digits of a target that is only known from a difference
 EVALUATED = 4  # predictions of an evaluation that may wait for their losses
-MOST_TOGETHER = 5  # tensors that a model receives at a time
 
 
 class SampleProbe(Probe):
@@ -73,6 +74,7 @@ class SampleProbe(Probe):
         self.judged: Callable[[Batch | None, Role], None] = lambda batch, role: None
         self.batch: Batch | None = None  # of the last model call, if it was hashed
         self._made: Made | None = None  # by the last call of a model that met data
+        self._whole: weakref.ref[nn.Module] | None = None  # the model that is learned from
         self._evaluated: deque[Made] = deque(maxlen=EVALUATED)  # since a model last learned
         # Models that receive in training what others have made.
         self._fed: ByIdentity[nn.Module, bool] = ByIdentity()
@@ -128,9 +130,13 @@ class SampleProbe(Probe):
     def model_called(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Notes the input."""
         learns, sampled, step = self._moment.learns, self._moment.sampled, self._moment.step
+        # A part may be called once more for a term of the loss, with what the whole was given.
+        if learns and self._learns and self.batch is not None and holds(self._whole, module):
+            return
         self._learns = learns
         self.batch = None
         if learns:
+            self._whole = weakref.ref(module)
             self._evaluated.clear()
         if learns and not (self._reservoir.opens(step) or sampled) and step >= FIRST_STEPS and (
             step % SPACING
@@ -149,12 +155,13 @@ class SampleProbe(Probe):
             return
         single = is_one_sample(first, output)
         rows = first.detach().unsqueeze(0) if single else unbagged(module, given)
-        others = () if rows is not None or self._together is False else _beside(given)
+        others = () if rows is not None or self._together is False else beside(given)
         first = first if rows is None else rows
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
         self._later.read(self._hash(first, others), lambda found: self._hashed(
             hashes, self._identity(found, len(others), learns), tensors))
-        self.batch = Batch(hashes, id(module), others=tuple(map(weakref.ref, given[1:tensors])))
+        self.batch = Batch(
+            hashes, id(module), len(first), others=tuple(map(weakref.ref, given[1:tensors])))
         self.batch.chunk = self._reservoir.forward(
             module, first, others, learns, sampled, step, single=single)
         made = self._output(output)
@@ -163,7 +170,7 @@ class SampleProbe(Probe):
         if not learns:
             if self._made is not None:
                 self._evaluated.append(self._made)
-            self._looked_at(self.batch, self.batch.role, self._sites.here)
+            self._looked_at(self.batch, self.batch.role, self._sites.stack)
 
     def role_of(self, output: Any) -> Role:
         """The role of a loss without a graph, computed now of what a model returned.
@@ -206,7 +213,8 @@ class SampleProbe(Probe):
         samples (a user, a category), and all together are not.
         """
         first, *rest = torch.cat(found).chunk(1 + others)
-        whole = sum((each * 3.0 ** (i + 1) for i, each in enumerate(rest)), first)
+        # By irrational factors: whole numbers would add up to the same sums.
+        whole = sum((each * math.sqrt(PRIMES[i]) for i, each in enumerate(rest)), first)
         if self._together is None and learns and others:
             self._together = len(whole.unique()) > len(first.unique())
             self._reservoir.beside = self._together
@@ -265,10 +273,10 @@ class SampleProbe(Probe):
     def only_looked_at(self, batch: Batch | None, role: Role) -> None:
         """The loss of a batch could have reached backward and never did."""
         if batch is not None:
-            self._looked_at(batch, role, lambda: None)
+            self._looked_at(batch, role, tuple)
         self.judged(batch, role)
 
-    def _looked_at(self, batch: Batch, role: Role, here: Callable[[], Site | None]) -> None:
+    def _looked_at(self, batch: Batch, role: Role, here: Callable[[], Sequence[Site]]) -> None:
         self._overlap.looked_at(batch, here)
         if role is Role.HELD_OUT:
             self._rounds.looked_at(batch.hashes.values)
@@ -361,7 +369,7 @@ class SampleProbe(Probe):
         try:
             ending.reduce(
                 ending.Left(contents, contents.train, composed, self._overlap, self.trained_on,
-                            self._passes.repeated),
+                            self._passes.repeated, self._together is True),
                 self._sites, self._writer, self._limits, self._moment,
                 self._allowance if self._timed else None)
         finally:
@@ -389,11 +397,3 @@ class SampleProbe(Probe):
                 for rows in (each.detach()[:BATCH_LIMIT] for each in (first, *others))
                 for width in (min(rows[0].numel(), ELEMENT_LIMIT),)
                 for part in rows.split(BATCH_PART)]
-
-
-def _beside(given: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """What a model receives of the same samples beside the first tensor."""
-    first = given[0]
-    return [each for each in given[1:MOST_TOGETHER] if each.ndim and len(each) == len(first)
-            and each.device == first.device and each.numel() and observable(each)
-            and not each.is_complex()]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import torch
+from torch import nn
 
 from unstuck.observe.samples.store import Chunk
 from unstuck.observe.tensors import is_leaf, is_plain, observable, tensors_in
+
+MOST_TOGETHER = 5  # tensors that a model receives at a time
 
 
 class Role(StrEnum):
@@ -64,6 +67,7 @@ class Batch:
 
     hashes: Hashes
     module: int = 0  # the model that met it, by its id
+    count: int = 0  # of its samples
     chunk: Chunk | None = None  # copies of its samples, if they are kept
     scored: bool = False  # a loss was computed of it
     labels: list[int] | None = None  # one for each sample that has a hash
@@ -75,6 +79,21 @@ class Batch:
     def role(self) -> Role:
         """The role of the pass if nothing learns from it."""
         return self.hashes.role
+
+
+def beside(given: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """What a model receives of the same samples beside the first tensor."""
+    first = given[0]
+    return [each for each in given[1:MOST_TOGETHER] if each.ndim and len(each) == len(first)
+            and each.device == first.device and each.numel() and observable(each)
+            and not each.is_complex()]
+
+
+def holds(model: weakref.ref[nn.Module] | None, module: nn.Module) -> bool:
+    """Whether a module is a part of that model."""
+    whole = model() if model is not None else None
+    return whole is not None and whole is not module and any(
+        part is module for part in whole.modules())
 
 
 def is_one_sample(first: torch.Tensor, output: Any) -> bool:

@@ -72,7 +72,8 @@ class Left:
     `composed` says whether a sample is more than what one call of a model receives first;
     `trained_on` are the hashes of all samples that were trained on; `repeated` says of one pass
     over a loader how many samples came, how many different ones, and the share of these that did
-    not come as often as most do.
+    not come as often as most do; `whole` that all which a model receives at a time tells samples
+    apart, and not the first tensor alone.
     """
 
     contents: Contents
@@ -81,6 +82,7 @@ class Left:
     overlap: Overlap
     trained_on: set[float]
     repeated: tuple[int, int, float] | None
+    whole: bool
 
 
 class Allowance:
@@ -124,12 +126,16 @@ def _reductions(
 
     def copied() -> None:
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
+        # Two random splits of one data set show where all that a model receives is compared.
+        mixed = (left.whole or not left.composed) and seen.finish_mixed(
+            writer, left.trained_on, step)
         if not train.discrete and not left.composed:
             write_copies(contents, left.repeated, writer, step)
             write_kin(contents, writer, step)
             write_windows(contents, writer, step)
-            seen.finish(writer, left.trained_on, train.classified, step,
-                           lambda site: validates(sites.location(site)))
+            if not mixed:
+                seen.finish(writer, left.trained_on, train.classified, step,
+                            lambda site: validates(sites.location(site)))
 
     def kept() -> None:
         place = counted(len(train), sites) if contents.whole else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from unstuck.observe.samples.batch import Batch
 from unstuck.observe.source.sites import Site
@@ -16,7 +18,27 @@ KNOWN = 0.9  # a training sample is known so often: else nothing can be compared
 FEWEST = 100  # training samples that tell something although training has not come round
 SAME = 0.8  # of that: a batch of which this share was trained on is one of training data
 STRAY = 0.1  # a held-out batch has at most such a share of samples that were trained on
+# A pass over samples of which some were trained on and others never were.
+SOME = 16  # samples of a batch that tells something by itself
+MIXED = 0.95  # of the share that training samples have: at most so many are known
+ERRORS = 5.0  # standard errors between the two shares
+EVEN = 0.8  # of that share: every training batch is known so well
+WHOLE = 0.9  # of the training samples: a pass over all data holds so many
+BY_CHANCE = 3.0  # times as many copies among training samples as there are: chance explains no more
 SIGNALS = (HELD_OUT_OVERLAP, HELD_OUT_SAMPLES)
+
+
+@dataclass(slots=True)
+class _Look:
+    """A batch that was only looked at: from which lines, innermost first, and how often."""
+
+    batch: Batch
+    lines: tuple[Site, ...]
+    times: int = 1
+
+    @property
+    def site(self) -> Site | None:
+        return self.lines[0] if self.lines else None
 
 
 class Overlap:
@@ -24,20 +46,25 @@ class Overlap:
 
     def __init__(self) -> None:
         self.site: Site | None = None  # that first looked at held-out data
-        self._batches: dict[tuple[float, ...], tuple[Batch, Site | None]] = {}
+        self._batches: dict[tuple[float, ...], _Look] = {}
         self._hashes = 0
         self._again: deque[tuple[int, int]] = deque(maxlen=ROUNDS)
         self._model = 0
         self._trained: set[float] | None = None  # once another model is trained
+        # Training samples before training came round, and how many of them were there before.
+        self._first, self._copies, self._round = 0, 0, False
 
-    def looked_at(self, batch: Batch, here: Callable[[], Site | None]) -> None:
+    def looked_at(self, batch: Batch, here: Callable[[], Sequence[Site]]) -> None:
         """Nothing is learned from a batch; `here` is where."""
         hashes = batch.hashes.values
-        if self._trained is None and self._hashes < MOST_HASHES and hashes not in self._batches:
-            self._batches[hashes] = batch, here()
+        known = self._batches.get(hashes)
+        if known is not None:
+            known.times += 1
+        elif self._trained is None and self._hashes < MOST_HASHES:
+            self._batches[hashes] = _Look(batch, tuple(here()))
             self._hashes += len(hashes)
         if self.site is None and batch.role == "held-out":
-            self.site = here()
+            self.site = next(iter(here()), None)
 
     def trained(self, batch: Batch, met: int, known: set[float]) -> None:
         """A batch is trained on; `known` are the hashes of those before it, `met` of its own."""
@@ -47,15 +74,20 @@ class Overlap:
             if self._trained is None:
                 self._trained = set(known)
         elif self._trained is None:
-            self._again.append((met, len(batch.hashes.values)))
+            count = len(batch.hashes.values)
+            self._again.append((met, count))
+            self._round = self._round or 2 * met > count
+            if not self._round:
+                self._first += count
+                self._copies += met + count - len(set(batch.hashes.values))
 
     def passes(self, known: set[float]) -> Iterable[tuple[set[float], set[float]]]:
         """Of each line that only looked at samples: all of them, and those of batches of which
         hardly one was trained on.
         """
         found: dict[Site | None, tuple[set[float], set[float]]] = {}
-        for hashes, (_, site) in self._batches.items():
-            every, held_out = found.setdefault(site, (set(), set()))
+        for hashes, look in self._batches.items():
+            every, held_out = found.setdefault(look.site, (set(), set()))
             every.update(hashes)
             if sum(h in known for h in hashes) <= STRAY * len(hashes):
                 held_out.update(hashes)
@@ -97,7 +129,8 @@ class Overlap:
         other batches by their lines."""
         held_out: set[float] = set()
         seen: dict[Site | None, set[float]] = {}
-        for hashes, (batch, site) in self._batches.items():
+        for hashes, look in self._batches.items():
+            batch, site = look.batch, look.site
             share = sum(h in trained for h in hashes) / len(hashes)
             if batch.module != self._model or not (batch.scored or unscored):
                 continue
@@ -107,3 +140,52 @@ class Overlap:
             else:
                 seen.setdefault(site, set()).update(hashes)
         return held_out, seen
+
+    def finish_mixed(self, writer: RecordWriter, known: set[float], step: int) -> bool:
+        """Writes the same of samples that were evaluated together, of which many were trained on
+        and the others never were, as two random splits of one data set make them; whether there
+        are such.
+
+        Most of them may be training samples, so a share alone does not tell. Training samples
+        themselves are known as often as those that come again: not all are hashed.
+        """
+        met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
+        if self._trained is not None or not met or not all(
+            one >= EVEN * met / of * count for one, count in self._again
+        ):
+            return False
+        usual = met / of
+        passes: dict[tuple[Site, ...], list[tuple[float, tuple[float, ...], _Look]]] = {}
+        for hashes, look in self._batches.items():
+            share = sum(h in known for h in hashes) / len(hashes)
+            if look.batch.module == self._model and (look.batch.scored or look.times > 1) and not (
+                # The same line may look at the training samples, too.
+                share > MIXED * usual and len(hashes) >= FEWEST
+            ):
+                passes.setdefault(look.lines, []).append((share, hashes, look))
+        for lines, batches in passes.items():
+            different = {h for _, hashes, _ in batches for h in hashes}
+            share = sum(h in known for h in different) / len(different)
+            ratio = min(share / usual, 1.0)
+            error = math.sqrt(share * (1 - share) / len(different) + usual * (1 - usual) / of)
+            samples = sum(look.batch.count for _, _, look in batches)
+            if len(different) < FEWEST or not STRAY <= ratio <= MIXED or (
+                usual - share < ERRORS * error or share * samples >= WHOLE * len(known)
+                or any(one < STRAY and len(hashes) >= SOME for one, hashes, _ in batches)
+                or not self._are_unlike(ratio, len(known))
+            ):
+                continue
+            self.site = lines[0] if lines else self.site
+            writer.row(HELD_OUT_SAMPLES, step, float(len(different)))
+            writer.row(HELD_OUT_OVERLAP, step, ratio)
+            return True
+        return False
+
+    def _are_unlike(self, share: float, trained: int) -> bool:
+        """Whether samples that occur by chance among so many trained ones in such a share would
+        have made far more copies among the first training samples than there are.
+        """
+        if share >= 1:
+            return True
+        alike = -math.log(1 - share) / trained  # probability that two samples are the same
+        return self._first ** 2 / 2 * alike >= max(BY_CHANCE * self._copies, BY_CHANCE)

@@ -120,9 +120,12 @@ class Construction:
     def __init__(self) -> None:
         self.built: ByIdentity[nn.Module, tuple[Site | None]] = ByIdentity()
         self.copies: ByIdentity[nn.Module, tuple[Site | None, Site | None]] = ByIdentity()
+        # Copies of what was built, made before anything was trained.
+        self.fresh: ByIdentity[nn.Module, bool] = ByIdentity()
         self.loaded: ByIdentity[torch.Tensor, int] = ByIdentity()  # by which change
         self.called: ByIdentity[nn.Module, bool] = ByIdentity()  # whether a model
         self.changes = 0
+        self.trains = False  # an optimizer was built: what is copied later may be trained
 
 
 class Names:
@@ -163,6 +166,12 @@ class Names:
         original = original_of(module)
         built = self.built_at(original) if original is not None else None
         self._known.copies[module] = built, self._sites.here()
+        if original is not None and not self._known.trains and self.was_built(original):
+            self._known.fresh[module] = True
+            for copy, parameter in zip(nn.Module.parameters(module), nn.Module.parameters(original),
+                                       strict=False):
+                if self.was_loaded(parameter):
+                    self._known.loaded[copy] = self._known.changes
 
     def loaded(self, module: nn.Module, missing: Collection[str] = ()) -> None:
         """Notes that a module's values came from a checkpoint, but for those that it lacked."""
@@ -190,8 +199,15 @@ class Names:
                    for p in nn.Module.parameters(module, recurse=False))
 
     def was_built(self, module: nn.Module) -> bool:
-        """Whether a module was constructed in this run: a copy or an unpickled one was not."""
-        return module in self._known.built
+        """Whether a module was constructed in this run, or copied from such a one untrained.
+
+        A copy of a trained module was not, nor one that was unpickled.
+        """
+        return module in self._known.built or module in self._known.fresh
+
+    def training_begins(self) -> None:
+        """An optimizer was built."""
+        self._known.trains = True
 
     # Names --------------------------------------------------------------------------------------
     def layer(self, module: nn.Module) -> tuple[str, LayerRole] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
@@ -15,7 +16,7 @@ from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Source, Splice
 from unstuck.repair.write.scaling import below, scope_below, where_made
-from unstuck.schema.edits import DropCopies, SplitFirst, SplitInOrder
+from unstuck.schema.edits import DropCopies, SplitFirst, SplitInOrder, SplitOnce
 from unstuck.schema.facts.calls import CallRole, LossCall, ModelCall
 
 _TRAINED = re.compile(r"(?:^|_)(?:tr|train|training|fit|learn)(?:_|\d|$)|^[xy]tr", re.IGNORECASE)
@@ -171,5 +172,117 @@ def write_split_in_order(edit: SplitInOrder, record: Record, index: Index) -> li
     return [Patch(edit, splices, Form.DATA, needs)]
 
 
+def write_split_once(edit: SplitOnce, record: Record, index: Index) -> list[Patch]:
+    """The parts of the second order are taken from the first one, or all from one split."""
+    orders: dict[tuple[int, int], list[_Orders]] = {}
+    for source in index.sources.values():
+        for found in _two_orders(index, source):
+            orders.setdefault((id(found.first), id(found.second)), []).append(found)
+    splits = [pair for source in index.sources.values() for pair in _two_splits(source)]
+    if len(orders) + len(splits) != 1:
+        raise Refused(Reason.UNKNOWN_FORM, "No two statements take complementary parts of two "
+                      "random orders.")
+    for pairs in orders.values():
+        return [_one_order(edit, index, pairs)]
+    return [_one_split(edit, *splits[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """Slices `[:n]` and `[n:]` of two random orders, and the calls that draw these."""
+
+    source: Source
+    one: ast.Subscript
+    other: ast.Subscript
+    first: ast.Call
+    second: ast.Call
+
+
+def _two_orders(index: Index, source: Source) -> Iterator[_Orders]:
+    """Of two random orders of equally many samples."""
+    slices = [node for node in source.nodes.get(ast.Subscript, ())
+              if isinstance(node, ast.Subscript)]
+    for one in slices:
+        for other in slices:
+            match one.slice, other.slice:
+                case (ast.Slice(lower=None, upper=ast.expr() as end, step=None),
+                      ast.Slice(lower=ast.expr() as start, upper=None, step=None)) if (
+                          source.code(end) == source.code(start)):
+                    first = _order(index, source, one.value)
+                    second = _order(index, source, other.value)
+                case _:
+                    continue
+            if first is not None and second is not None and first is not second and (
+                    source.code(first.args[0]) == source.code(second.args[0])):
+                yield _Orders(source, one, other, first, second)
+
+
+def _order(index: Index, source: Source, node: ast.expr) -> ast.Call | None:
+    """The call that draws a random order, where a node is it or a name for it."""
+    if isinstance(node, ast.Name):
+        found = hop(index, source, node)
+        node = found.node if found is not None and found.source is source else node
+    return node if isinstance(node, ast.Call) and names.called(node) in _ORDERS and (
+        node.args) else None
+
+
+def _one_order(edit: SplitOnce, index: Index, pairs: list[_Orders]) -> Patch:
+    found = pairs[0]
+    source, one, other = found.source, found.one, found.other
+    if isinstance(one.value, ast.Name):
+        taken = {source.span(pair.other.value): pair.other.value for pair in pairs}
+        if min(taken) < source.span(found.first):
+            raise Refused(Reason.UNKNOWN_FORM, "The second order is used before the first.")
+        splices = tuple(splice for node in taken.values()
+                        for splice in change.replace(source, node, one.value.id))
+    else:
+        name = free_name(index, source, "order")
+        statement = min(map(source.statement, (one, other)), key=source.span)
+        splices = (*change.before(source, statement, f"{name} = {source.code(found.first)}"),
+                   *change.replace(source, one.value, name),
+                   *change.replace(source, other.value, name))
+    return Patch(edit, splices, Form.DATA, at=source.location(*source.span(found.second)))
+
+
+def _two_splits(source: Source) -> Iterator[tuple[Source, ast.Assign, ast.Assign]]:
+    """`train, _ = split(x)` and `_, valid = split(x)`, next to each other or not."""
+    found = [node for node in source.nodes.get(ast.Assign, ())
+             if isinstance(node, ast.Assign) and _parts(node) is not None]
+    for one in found:
+        for other in found:
+            mine, theirs = _parts(one) or [], _parts(other) or []
+            if source.span(one) < source.span(other) and len(mine) == len(theirs) and (
+                    source.function(one) is source.function(other)) and all(
+                    (a == "_") != (b == "_") for a, b in zip(mine, theirs, strict=True)) and (
+                    _samples(source, one) == _samples(source, other)):
+                yield source, one, other
+
+
+def _parts(node: ast.Assign) -> list[str] | None:
+    """The names that take the parts of a random split."""
+    match node:
+        case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Call() as call) if (
+                names.called(call) in ("train_test_split", "random_split")):
+            return [names.dotted(each) for each in parts]
+        case _:
+            return None
+
+
+def _samples(source: Source, node: ast.Assign) -> list[str]:
+    assert isinstance(node.value, ast.Call)
+    return [source.code(each) for each in node.value.args]
+
+
+def _one_split(edit: SplitOnce, source: Source, one: ast.Assign, other: ast.Assign) -> Patch:
+    """The first split hands out both parts."""
+    targets, theirs = one.targets[0], other.targets[0]
+    assert isinstance(targets, ast.Tuple)
+    assert isinstance(theirs, ast.Tuple)
+    splices = [splice for a, b in zip(targets.elts, theirs.elts, strict=True)
+               if names.dotted(a) == "_" for splice in change.replace(source, a, source.code(b))]
+    return Patch(edit, (*splices, *change.remove(source, other)), Form.DATA,
+                 at=source.location(*source.span(other.value)))
+
+
 WRITERS = {DropCopies: write_drop_copies, SplitFirst: write_split_first,
-           SplitInOrder: write_split_in_order}
+           SplitInOrder: write_split_in_order, SplitOnce: write_split_once}

@@ -92,6 +92,18 @@ class SplitFirst(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class SplitOnce(Edit):
+    """Take the training and the held-out samples from one random order, not each from its own."""
+
+    def words(self) -> str:
+        return "draw one random order, and take both parts from it"
+
+    def code(self) -> str:
+        return ("order = torch.randperm(len(x))\n"
+                "train, valid = order[:n], order[n:]")
+
+
+@dataclass(frozen=True, slots=True)
 class DropCopies(Edit):
     """Keep the first of equal samples. `at` splits them, else makes the data set of training."""
 
