@@ -16,7 +16,7 @@ from unstuck.repair.notebook import notebook_of
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.program import load
 from unstuck.repair.write import write
-from unstuck.schema.edits import Remedy, Safety
+from unstuck.schema.edits import Remedy
 from unstuck.schema.facts.run import Program
 from unstuck.schema.findings import Diagnosis, Present
 from unstuck.schema.places import SourceLocation
@@ -72,8 +72,8 @@ def with_diffs(diagnosis: Diagnosis, record: Record, root: str | None = None) ->
 
     def drawn(present: Present) -> Present:
         remedies = tuple(map(written, present.remedies))
-        first = next((patches.get(each) for each in present.remedies
-                      if each.safety is not Safety.ADVICE), None) if present.of_value else None
+        first = next((patches[each] for each in present.remedies
+                      if each in patches), None) if present.of_value else None
         at = (first.at or _replaced(first, index)) if first is not None else None
         return replace(present, remedies=remedies, location=at or present.location)
 

@@ -113,8 +113,9 @@ def _present(
         strength=strength,
         title=title,
         since_step=0,
-        location=rounded or nearest(
-            input_steps(view), *COMPUTED, StepKind.CHANGED, StepKind.CONVERTED) or (
+        # What only changes the type of numbers keeps them apart.
+        location=rounded or nearest(input_steps(view), *COMPUTED, StepKind.CHANGED) or nearest(
+            input_steps(view), StepKind.CONVERTED) or (
             model.call_location if model is not None else None),
         label="the network sees the same input for every sample" if share == 1
         else f"{percent(share)} of the network's inputs never change",

@@ -328,7 +328,7 @@ def _present(view: View, found: _Difference, where: Kept) -> Present:
         f"by {number(found.shift)} standard deviations and spreads {times(found.scale)} as wide "
         "(expected: 0 and 1)",
         since_step=0,
-        location=_location(view, where),
+        location=_location(view, where), of_value=True,
         label="these held-out inputs do not match the training inputs",
         evidence=(
             Evidence(FEATURE_DISTANCE.name, "median", (step,), (found.far,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import permutations
 
@@ -13,12 +14,14 @@ from unstuck.repair.follow import constructor
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Patch
 from unstuck.repair.places import free_name
-from unstuck.repair.text import Source, Splice
+from unstuck.repair.text import Function, Source, Splice
 from unstuck.schema.edits import PrepareAlike
 
 # What these make of the training inputs is what the held-out ones are prepared with, too.
 _STATISTICS = ("mean", "std", "var", "median", "min", "max", "amin", "amax", "quantile", "norm")
 _FITS = "fit_transform"
+_CHANCE = re.compile(r"rand|rng|choice|shuffle|perm|sample|noise|uniform|normal_|jitter|augment|"
+                     r"flip|crop|transform", re.IGNORECASE)
 
 
 def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]:
@@ -34,9 +37,12 @@ def write_alike(edit: PrepareAlike, record: Record, index: Index) -> list[Patch]
     if len(fitted) == len(again) == 1:
         return [Patch(edit, _fitted_once(index, fitted[0], again[0]), Form.DATA)]
     if edit.built is not None:
-        splices = _arguments(index, *(index.at(each, "the data set") for each in edit.built))
+        sets = [index.at(each, "the data set") for each in edit.built]
+        splices = _arguments(index, *sets)
         if splices:
             return [Patch(edit, splices, Form.DATA)]
+        for source, branch in _of_training(index, *sets):
+            return [_in_both(edit, source, branch)]
     splices = _as_trained(trained, held_out) or _not_of_their_own(index)
     if splices:
         return [Patch(edit, splices, Form.DATA)]
@@ -183,7 +189,87 @@ def _arguments(index: Index, trained: Found, held_out: Found) -> tuple[Splice, .
             splices += change.set_argument(source, held_out.call, name, code)
         elif "transform" in name and source.code(other) != code:
             splices += change.replace(source, other, code)
+    for name in _optional(made[1]) if made is not None and not splices else ():
+        if name not in theirs and (made_for := _of_trained(trained, held_out, name)) is not None:
+            splices += change.set_argument(source, held_out.call, name, made_for)
     return tuple(splices)
+
+
+def _optional(function: Function) -> list[str]:
+    """The parameters that are None where a function is given none."""
+    return [each.arg for each in names.parameters(function)
+            if isinstance(value := names.default(function, each.arg), ast.Constant)
+            and value.value is None]
+
+
+def _of_trained(trained: Found, held_out: Found, name: str) -> str | None:
+    """What the data set of training has made for a parameter: a variable, or its attribute where
+    that is asked for.
+    """
+    source, data = held_out.source, _target(trained)
+    if trained.source is not source or data is None:
+        return None
+    made = [source.statement(each.node) for each in names.resolve(source, held_out.node, name)]
+    if any(isinstance(each, ast.Assign) and data in {x.id for x in _names_of(each.value)}
+           and source.span(each)[0] < source.span(held_out.node)[0] for each in made):
+        return name
+    asked = {names.dotted(each.left).removeprefix("self.")
+             for each in source.nodes.get(ast.Compare, ())
+             if isinstance(each, ast.Compare) and isinstance(each.ops[0], ast.Is | ast.IsNot)}
+    kept = any(isinstance(each, ast.Attribute) and names.dotted(each) == f"self.{name}"
+               and isinstance(each.ctx, ast.Store) for each in source.nodes.get(ast.Attribute, ()))
+    return f"{data}.{name}" if kept and name in asked else None
+
+
+def _of_training(index: Index, trained: Found, held_out: Found
+                 ) -> Iterator[tuple[Source, ast.If]]:
+    """What a data set or a function does only where it is told that it is for training."""
+    if not (isinstance(trained.node, ast.Call) and isinstance(held_out.node, ast.Call)):
+        return
+    called = names.called(trained.node)
+    known = index.functions(called)
+    if called != names.called(held_out.node) or len(known) != 1:
+        return
+    source, function = known[0]
+    own = function.name == "__init__" and source.class_of(function)
+    declared = [each.arg for each in function.args.args][1 if own else 0:]
+    ours, theirs = (_passed(each, declared) for each in (trained.node, held_out.node))
+    for branch in source.nodes.get(ast.If, ()):
+        assert isinstance(branch, ast.If)
+        inside = source.class_of(branch) is own if own else source.function(branch) is function
+        name = names.dotted(branch.test).removeprefix("self." if own else "")
+        if inside and not branch.orelse and _is_true(ours.get(name)) and not _is_true(
+                theirs.get(name)):
+            yield source, branch
+
+
+def _is_true(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Constant) and value.value is True
+
+
+def _in_both(edit: PrepareAlike, source: Source, branch: ast.If) -> Patch:
+    """Without the condition what is computed, up to the first statement that chance plays into."""
+    drawn = next((place for place, each in enumerate(branch.body) if _is_drawn(each)), None)
+    moved = branch.body[:drawn]
+    made = next((each for each in reversed(moved) if isinstance(each, ast.Assign)), None)
+    if made is None:
+        raise Refused(Reason.UNKNOWN_FORM, "What is done for training alone begins with chance.")
+    start = source.statement_start(moved[0])
+    inner, outer = (len(source.indentation(each))
+                    for each in (start, source.statement_start(branch)))
+    lines = source.text[start:source.line_stop(source.span(moved[-1])[1])].splitlines()
+    code = [lines[0], *(each[inner - outer:] for each in lines[1:])]
+    splices = change.replace(source, branch, source.line_end.join(code)) if drawn is None else (
+        *change.before(source, branch, "\n".join(each[outer:] if place else each
+                                                 for place, each in enumerate(code))),
+        *(splice for each in moved for splice in change.remove(source, each)))
+    return Patch(edit, splices, Form.DATA, at=source.location(*source.span(made)))
+
+
+def _is_drawn(statement: ast.stmt) -> bool:
+    """Whether a statement calls what draws by chance, or transforms samples by name."""
+    return any(_CHANCE.search(names.dotted(each.func)) for each in ast.walk(statement)
+               if isinstance(each, ast.Call))
 
 
 def _passed(call: ast.Call, declared: list[str]) -> dict[str, ast.expr]:

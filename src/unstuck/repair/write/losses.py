@@ -8,12 +8,12 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import hop
+from unstuck.repair.follow import Origin, hop, hops
 from unstuck.repair.functions import call_in, given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
-from unstuck.repair.text import Splice, apply
+from unstuck.repair.text import Source, Splice, apply
 from unstuck.repair.values import Number, decimal, known, ways
 from unstuck.repair.weighing import weigh_formula
 from unstuck.repair.write.loss_arguments import around, loss_at
@@ -32,6 +32,7 @@ from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
 
+_TENSORS = ("tensor", "as_tensor", "from_numpy", "Tensor", "FloatTensor")
 # The classes of torch.nn that call these functions.
 ROBUST = ("huber_loss",)  # another measure of the same errors
 MODULES = {
@@ -121,6 +122,9 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
             found, index, f"[{', '.join(map(decimal, edit.weights))}]")
         return [Patch(edit, splices, form, more)]
     where = built(record, index, found) or found
+    inverse = _inverted(index, where) if edit.everywhere else ()
+    if inverse:
+        return [Patch(edit, inverse, Form.CONSTANT)]
     binary = fact is not None and fact.function in torch_api.BINARY
     name, needs = spell(index, where.source, "torch.tensor")
 
@@ -144,6 +148,38 @@ def write_weights(edit: ClassWeights, record: Record, index: Index) -> list[Patc
         return weighted("pos_weight", f"{name}({share})")
     text = ", ".join(map(decimal, edit.weights))
     return weighted("weight", f"{name}([{text}])")
+
+
+def _inverted(index: Index, loss: Found) -> change.Splices:
+    """The inverse of weights that are computed, where they are; nothing if numbers are given."""
+    place = 0 if names.called(loss.call) in MODULES.values() else 2
+    given = change.argument(loss.call, "pos_weight") or change.argument(loss.call, "weight", place)
+    if given is None:
+        return ()
+    source, whole = _end(index, loss.source, given)
+    values, value = (source, whole), whole
+    if isinstance(whole, ast.Call) and names.called(whole) in _TENSORS and whole.args:
+        values = _end(index, source, whole.args[0])
+        value = values[1]
+    match value:
+        case ast.ListComp(elt=each):
+            inverted = [each]
+        case ast.List(elts=inverted) | ast.Tuple(elts=inverted):
+            pass
+        case ast.BinOp():
+            inverted = [value]
+        case _:
+            values, inverted = (source, whole), [whole]
+    if any(isinstance(each, ast.Constant) for each in inverted):
+        return ()
+    return tuple(splice for each in inverted for splice in change.replace(
+        values[0], each, f"1 / {change.operand(values[0], each)}"))
+
+
+def _end(index: Index, source: Source, node: ast.expr) -> tuple[Source, ast.expr]:
+    """What a value comes from, through names."""
+    *_, end = Origin(source, node, Form.LITERAL), *hops(index, source, node)
+    return end.source, end.node
 
 
 def _scores(record: Record, index: Index, module: Found) -> bool:
