@@ -215,10 +215,10 @@ def settled(index: Index, source: Source, node: ast.expr) -> Origin | None:
         if isinstance(here.node, ast.Dict):
             return here
         if isinstance(here.node, ast.Call):
-            returned = _returned(index, here)
-            if returned is None:
+            inner = returned(index, here)
+            if inner is None:
                 return here
-            here = returned
+            here = inner
             continue
         further = hop(index, here.source, here.node)
         if further is None:
@@ -227,7 +227,7 @@ def settled(index: Index, source: Source, node: ast.expr) -> Origin | None:
     return None
 
 
-def _returned(index: Index, here: Origin) -> Origin | None:
+def returned(index: Index, here: Origin) -> Origin | None:
     """What a function of the user's returns, if it has one return."""
     assert isinstance(here.node, ast.Call)
     name = names.called(here.node)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
 from unstuck.measures.basics import loss_points, risky_function, thinned
-from unstuck.measures.origins import input_steps, nearest, target_steps
+from unstuck.measures.origins import input_steps, target_steps
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -24,6 +25,8 @@ from unstuck.schema.signals.losses import TRAIN_LOSS
 from unstuck.schema.signals.targets import TARGET_NON_FINITE
 from unstuck.words import count, joined, number, percent
 
+# Functions that have no value, or none that is finite, for some numbers.
+_LIMITED = re.compile(r"\b(?:log\d*|sqrt|power?|arc?(?:sin|cos)h?|exp)\(")
 DATA = (NonFiniteStage.INPUT, NonFiniteStage.TARGET)
 
 
@@ -62,9 +65,11 @@ def _stage(view: View, found: NonFinite | None) -> NonFiniteStage | None:
 
 def _location(view: View, stage: NonFiniteStage, found: NonFinite) -> SourceLocation | None:
     steps = target_steps(view) if stage is NonFiniteStage.TARGET else input_steps(view)
-    made = nearest(steps, StepKind.RISKY)
-    if made is not None:
-        return made
+    risky = [step.location for step in steps if step.kind is StepKind.RISKY]
+    if risky:
+        # What a logarithm makes of zero becomes NaN in a difference, and that is divided after it.
+        return next((each for each in risky if _LIMITED.search(
+            (each.text or "")[each.column - 1:each.end_column])), risky[0])
     if stage is NonFiniteStage.TARGET:
         places = [loss.location for loss in view.record.facts(Loss) if loss.location is not None]
     else:

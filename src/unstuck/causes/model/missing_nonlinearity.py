@@ -145,9 +145,13 @@ def _remedies(stack: _Stack, blamed: Layer | None) -> tuple[Remedy, ...]:
     code = "nn.ReLU()  # between the layers"
     if blamed is None:
         code = "torch.relu(...)  # between the layers"
+    # Several layers may make the outputs side by side, which are left as they are.
+    deepest = max(stack.depths)
+    hidden = [name for name, depth in zip(stack.names[:-1], stack.depths, strict=False)
+              if depth < deepest] or stack.names[:-1]
     return (
         Remedy("add an activation after each hidden layer", Safety.CHANGES_EXPERIMENT,
-               (Together(tuple(InsertLayer(name, "ReLU()") for name in stack.names[:-1]),
+               (Together(tuple(InsertLayer(name, "ReLU()") for name in hidden),
                          "insert a ReLU after each hidden layer"),), code_text=code),
     )
 

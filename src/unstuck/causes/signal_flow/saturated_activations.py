@@ -43,6 +43,8 @@ FEWEST = 3  # sampled steps: one batch may be odd
 GATED = (LayerRole.RECURRENT, LayerRole.ATTENTION)
 WEIGHTED = (LayerRole.LINEAR, LayerRole.CONVOLUTION, LayerRole.RECURRENT, LayerRole.ATTENTION)
 
+SMALLER = "start with smaller weights"
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -127,8 +129,9 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
     when = "from the first step on" if born else f"since step {number(first.since)}"
     others = joined([called(p.name) for p in stuck[1:]])
     more = f"; so do most outputs of {others}" if len(stuck) > 5 else ""
+    remedies = _remedies(view, first, born, len(stuck) > 1)
     return Present(
-        strength=strength, hides_outcome=hides,
+        strength=strength, hides_outcome=hides, of_value=remedies[0].name == SMALLER,
         title=f"{percent(first.share)} of the outputs of {called(first.name)} {are} saturated "
         f"{when} (normal: under 5 %; {len(stuck)} of {count(total, 'hidden activation')} affected)",
         since_step=0 if born else first.since,
@@ -142,7 +145,7 @@ def _present(view: View, stuck: list[_Place], total: int) -> Present:
                      f"end of their range{more if p is first else ''}")
             for p in stuck[:5]
         ),
-        remedies=_remedies(view, first, born, len(stuck) > 1),
+        remedies=remedies,
     )
 
 
@@ -171,7 +174,7 @@ def _remedies(view: View, first: _Place, born: bool, several: bool) -> tuple[Rem
         code_text="torch.relu(x)" if functional else "nn.ReLU()",
     )]
     if feeding is not None:
-        smaller = Remedy("start with smaller weights", Safety.CHANGES_EXPERIMENT,
+        smaller = Remedy(SMALLER, Safety.CHANGES_EXPERIMENT,
                          (InitialiseLayer("" if several else feeding, "xavier_normal_"),),
                          code_text=drawing(view, "xavier_normal_") or None)
         normalise = Remedy("normalise before the activation", Safety.CHANGES_EXPERIMENT,

@@ -9,7 +9,7 @@ from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
 from unstuck.repair.index import Found, Index
-from unstuck.repair.patch import Form, Patch
+from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import beside_optimizer, layers_meant, model_of, path_of, spell
 from unstuck.repair.plain_weights import WEIGHTED, drawn_anew
 from unstuck.repair.text import Function, Splice
@@ -18,7 +18,9 @@ from unstuck.schema.facts.models import STAND_IN, Initialisation, Layer, Model
 
 
 def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> list[Patch]:
-    """In front of the optimizer, behind everything that may set the weights before."""
+    """Where the program sets these weights; else in front of the optimizer, behind everything that
+    may set them before.
+    """
     if edit.layer:
         layers = layers_meant(record, edit.layer)
         if not layers:
@@ -27,6 +29,9 @@ def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> lis
     else:
         model = next(iter(record.facts(Model)), None) or _refuse()
         layers = [layer for layer in model.layers if layer.role in WEIGHTED]
+    own = _in_place(edit, record, index, layers)
+    if own is not None:
+        return [own]
     if model.kind == STAND_IN:
         return [Patch(edit, drawn_anew(record, index, model, layers, edit.scheme),
                       Form.ARGUMENT)]
@@ -53,6 +58,28 @@ def write_initialise(edit: InitialiseLayer, record: Record, index: Index) -> lis
     put = change.after if late else change.before
     return [Patch(edit, put(near.source, near.statement, code), Form.STATEMENT,
                   tuple(dict.fromkeys((*needs, *more))))]
+
+
+def _in_place(edit: InitialiseLayer, record: Record, index: Index, layers: list[Layer]
+              ) -> Patch | None:
+    """The scheme in the place of constants in the program's own calls; None if there are none."""
+    weights = {f"{layer.name}.{_matrix(record, layer)}" for layer in layers}
+    facts = [fact for fact in record.facts(Initialisation) if fact.name in weights
+             and not fact.function.startswith(("xavier_", "kaiming_"))]
+    calls = {found.node: found for fact in facts if fact.location is not None
+             for found in [index.at(fact.location, "the initialisation")]}
+    if not calls or any(
+            not isinstance(found.node, ast.Call) or not found.node.args
+            or names.called(found.node) not in torch_api.INITIALISERS for found in calls.values()):
+        return None
+    splices: list[Splice] = []
+    needs: tuple[Need, ...] = ()
+    for found in calls.values():
+        name, more = spell(index, found.source, f"torch.nn.init.{edit.scheme}")
+        splices += change.replace(
+            found.source, found.node, f"{name}({found.source.code(found.call.args[0])})")
+        needs = (*needs, *more)
+    return Patch(edit, tuple(splices), Form.CALL, tuple(dict.fromkeys(needs)))
 
 
 def _matrix(record: Record, layer: Layer) -> str:

@@ -8,7 +8,7 @@ from unstuck import torch_api
 from unstuck.record.reader import Record
 from unstuck.repair import change, names
 from unstuck.repair.cannot import Reason, Refused
-from unstuck.repair.follow import Origin, hop, hops
+from unstuck.repair.follow import DEEPEST, Origin, hop, returned
 from unstuck.repair.functions import call_in, given_to
 from unstuck.repair.index import Found, Index
 from unstuck.repair.patch import Form, Need, Patch
@@ -177,8 +177,23 @@ def _inverted(index: Index, loss: Found) -> change.Splices:
 
 
 def _end(index: Index, source: Source, node: ast.expr) -> tuple[Source, ast.expr]:
-    """What a value comes from, through names."""
-    *_, end = Origin(source, node, Form.LITERAL), *hops(index, source, node)
+    """What a value comes from, through names, what a function returns, and further scaling."""
+    end = Origin(source, node, Form.LITERAL)
+    for _ in range(DEEPEST):
+        inner = end.node
+        if isinstance(inner, ast.BinOp):  # of one variable and numbers
+            found = {each.id: origin for each in ast.walk(inner) if isinstance(each, ast.Name)
+                     and (origin := hop(index, end.source, each)) is not None
+                     and isinstance(origin.node, ast.BinOp)}
+            further = next(iter(found.values())) if len(found) == 1 else None
+        elif isinstance(inner, ast.Call):
+            once = len(index.calls(names.called(inner))) == 1
+            further = returned(index, end) if once else None
+        else:
+            further = hop(index, end.source, inner)
+        if further is None:
+            break
+        end = further
     return end.source, end.node
 
 

@@ -15,6 +15,7 @@ from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import free_name, spell
 from unstuck.repair.text import Source, Splice
 from unstuck.schema.edits import OneLoader, ShuffleFirst, SortClasses, TransformTogether
+from unstuck.schema.places import SourceLocation
 
 # How the state of each global generator is read and set, by what draws from it.
 _STATES = (
@@ -113,14 +114,17 @@ def _set_back(edit: TransformTogether, index: Index, source: Source, one: _Trans
 def write_sorted(edit: SortClasses, record: Record, index: Index) -> list[Patch]:
     """Around what the numbers are given in the order of."""
     splices: dict[Splice, None] = {}
+    last: SourceLocation | None = None  # what numbers the classes once more
     for source in index.sources.values():
         for node in ast.walk(source.tree):
             for splice in _numbering(source, node):
                 splices[splice] = None
+                if isinstance(node, ast.expr):
+                    last = source.location(*source.span(node))
     if not splices:
         raise Refused(Reason.NO_PLACE, "unstuck does not know where the classes get their "
                       "numbers.", ("the line that numbers the classes",))
-    return [Patch(edit, tuple(splices), Form.DATA)]
+    return [Patch(edit, tuple(splices), Form.DATA, at=last if len(splices) > 1 else None)]
 
 
 def _numbering(source: Source, node: ast.AST) -> Iterator[Splice]:
