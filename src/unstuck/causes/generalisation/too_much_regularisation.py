@@ -290,8 +290,8 @@ def _decay_present(
     return Present(
         strength=0.85 if shrunk <= view.limit(SHRUNK) / 2 else 0.75, since_step=0,
         location=optimizer.location, of_value=True,
-        title=f"the weight decay of {number(amount)} has shrunk the weights to {percent(shrunk)} "
-        f"of their norm: {how}",
+        title=f"the weight decay of {number(amount)} " + ("keeps the weights small: " if shrunk >= 1
+        else f"has shrunk the weights to {percent(shrunk)} of their norm: ") + how,
         label="shrinks the weights faster than the loss makes them grow",
         evidence=(shrinking, Evidence(
             TRAIN_LOSS.name, "", *loss_points(view), None,

@@ -53,10 +53,8 @@ HOOK_FRAMES = 6  # from where a loss is looked at out to the loss function's cal
 class LossProbe(Probe):
     """Follows every loss from its computation to backward, or to where it is only looked at."""
 
-    signals = (
-        CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
-        *left_out.SIGNALS, *received.SIGNALS, *targets.SIGNALS,
-    )
+    signals = (CONSTANT_LOSS, HELD_OUT_LOSS, LIVE_GRAPHS, LOSS_FACTOR, SEEN_LOSS, TRAIN_LOSS,
+               *left_out.SIGNALS, *received.SIGNALS, *targets.SIGNALS)
     facts = (Ascent, Descent, Loss, RetainedGraph, UnboundedTerm)
 
     def __init__(self, context: Context) -> None:
@@ -132,7 +130,8 @@ class LossProbe(Probe):
         node = result.grad_fn
         if node is None:
             mean = known.constant.per_term(mean_of(value_of(result)), args)
-            self.looked_at(mean, samples_of(args), self._samples.role_of(args[0]))
+            role = self._samples.role_of(args[0], target_among(function, args))
+            self.looked_at(mean, samples_of(args), role)
             return
         if sampled and self._looks(known, step):
             self._measure(known, args, kwargs, step)

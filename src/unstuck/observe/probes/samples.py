@@ -18,13 +18,15 @@ from unstuck.observe.probes.formula import Formula, Output, read_formula
 from unstuck.observe.samples import ending, relabelled
 from unstuck.observe.samples.bags import unbagged
 from unstuck.observe.samples.batch import Batch, Hashes, Made, Role, beside, holds, is_one_sample
+from unstuck.observe.samples.hashing import BATCH_LIMIT, Hashing
+from unstuck.observe.samples.learned import Learned
 from unstuck.observe.samples.overlap import Overlap
 from unstuck.observe.samples.passes import Passes
 from unstuck.observe.samples.relabelled import Relabelled
 from unstuck.observe.samples.reservoir import Reservoir
 from unstuck.observe.samples.rounds import Rounds
 from unstuck.observe.source.sites import Site
-from unstuck.observe.tensors import first_columns, is_leaf, is_plain, observable, tensors_in
+from unstuck.observe.tensors import is_leaf, is_plain, observable, tensors_in
 from unstuck.schema.facts.data import Kept
 from unstuck.schema.facts.run import EndKind
 from unstuck.schema.facts.sentinels import Filling
@@ -35,9 +37,6 @@ FIRST_STEPS = 128  # in which every training batch is hashed
 SPACING = 128  # later only every so many steps
 MOST_HASHES = 200_000
 MOST_MET = 64  # batches that are told apart until a loss reaches backward
-BATCH_LIMIT = 512  # samples of a batch that are hashed,
-BATCH_PART = 64  # so many at a time
-ELEMENT_LIMIT = 4_096  # elements of a sample that are hashed
 PRIMES = (2, 3, 5, 7)  # whose roots keep the tensors of a sample apart
 GRID = 20  # binary digits of a target that is only known from a difference
 EVALUATED = 4  # predictions of an evaluation that may wait for their losses
@@ -64,7 +63,8 @@ class SampleProbe(Probe):
         self.trained_on: set[float] = set()
         self._reservoir = Reservoir()
         self._again = [0, 0]  # training samples met again, of those looked at
-        self._weights: dict[torch.device, torch.Tensor] = {}
+        self._hashing = Hashing()
+        self._learned = Learned()
         self._learns = False
         self._together: bool | None = None  # whether all tensors of a call make a sample
         # Tensors that models received since a loss last reached backward, each once.
@@ -103,7 +103,7 @@ class SampleProbe(Probe):
     def hashes_of(self, rows: torch.Tensor) -> Counter[float]:
         """The different hashes of samples on the host, and how often each occurs."""
         return Counter(value for part in rows.split(BATCH_LIMIT)
-                       for found in self._hash(part, ()) for value in found.tolist())
+                       for found in self._hashing.rows(part) for value in found.tolist())
 
     def quiet_until(self, step: int) -> float:
         """Steps are, in which no batch is hashed and none is kept."""
@@ -158,7 +158,7 @@ class SampleProbe(Probe):
         others = () if rows is not None or self._together is False else beside(given)
         first = first if rows is None else rows
         hashes, tensors = Hashes(self._later.settle), len(given) if learns and is_leaf(first) else 0
-        self._later.read(self._hash(first, others), lambda found: self._hashed(
+        self._later.read(self._hashing.rows(first, *others), lambda found: self._hashed(
             hashes, self._identity(found, len(others), learns), tensors))
         self.batch = Batch(
             hashes, id(module), len(first), others=tuple(map(weakref.ref, given[1:tensors])))
@@ -172,15 +172,18 @@ class SampleProbe(Probe):
                 self._evaluated.append(self._made)
             self._looked_at(self.batch, self.batch.role, self._sites.stack)
 
-    def role_of(self, output: Any) -> Role:
+    def role_of(self, output: Any, target: Any = None) -> Role:
         """The role of a loss without a graph, computed now of what a model returned.
 
         Its batch is the last one again: several may be predicted before the first loss is computed.
+        A batch of all samples may be both, of which some are trained on: then its targets tell.
         """
         if not self._learns and is_plain(output) and observable(output):
             self.batch = next(
                 (made.batch for made in self._evaluated if made.is_in(output)), self.batch)
-        return self.role
+        others = not self._learns and self.batch is not None and len(self.trained_on) <= len(
+            self.batch.hashes.values) and self._learned.is_of_others(target)
+        return Role.HELD_OUT if others else self.role
 
     def _output(self, output: Any) -> torch.Tensor | None:
         """The first tensor that a model returned, which is noted for the batch."""
@@ -241,6 +244,8 @@ class SampleProbe(Probe):
             if self.batch.chunk is not None:
                 self._reservoir.loss(self.batch.chunk, function, args)
             target = target_among(function, args)
+            if self._learns:
+                self._learned.learns(target, self.batch.count)
             if self.batch.others:
                 self.batch.carried = sum(each() is target for each in self.batch.others)
             if function not in CLASS_LIKELIHOODS:
@@ -374,26 +379,3 @@ class SampleProbe(Probe):
                 self._allowance if self._timed else None)
         finally:
             self._reservoir.clear()
-
-    def _hash(
-        self, first: torch.Tensor, others: Sequence[torch.Tensor]
-    ) -> list[torch.Tensor]:
-        """The hashes of the rows of the first tensor, then of each other one; in parts."""
-        with torch.no_grad():
-            weights = self._weights.get(first.device)
-            if weights is None:
-                # Fixed irrational numbers: no random generator is touched. None is the sum of
-                # others, or texts of small whole numbers would be taken for one another.
-                steps = torch.arange(1, ELEMENT_LIMIT + 1, dtype=torch.float64, device="cpu")
-                weights = torch.frac(97.3 * (steps + 0.5772156649).sqrt()).to(
-                    first.device, non_blocking=True)
-                self._weights[first.device] = weights
-            # No matrix product: what that rounds depends on the place of a row in its batch. So
-            # does a sum over rows of a table that is kept by columns, as those of pandas are.
-            return [
-                first_columns(part, width).to(
-                    torch.float64, memory_format=torch.contiguous_format,
-                ).mul(weights[:width]).sum(1)
-                for rows in (each.detach()[:BATCH_LIMIT] for each in (first, *others))
-                for width in (min(rows[0].numel(), ELEMENT_LIMIT),)
-                for part in rows.split(BATCH_PART)]
