@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from unstuck.measures.basics import learned_little
+from unstuck.measures.basics import failed, learned_little
 from unstuck.repair.cannot import CannotWrite
 from unstuck.repair.compose import Overlay, compose, unified_diff
 from unstuck.repair.index import Index
@@ -56,11 +56,16 @@ class Repair:
 
     @property
     def fixed(self) -> bool:
-        """Whether what is proven leaves a network that learns, with no error found."""
+        """Whether what is proven leaves a network that learns, with no error found.
+
+        Data may leave little to learn: a run that has not failed is let be if nothing is found in
+        it.
+        """
         last = self.run.diagnosis
-        return self.proven and last is not None and not self.run.ended.crashed and (
-            not learned_little(last.outcome)
-            and not any(each.severity is Severity.ERROR for each in last.findings))
+        if not self.proven or last is None or self.run.ended.crashed or failed(last.outcome):
+            return False
+        left = {each.severity for each in last.findings} - {Severity.NOTE}
+        return not left if learned_little(last.outcome) else Severity.ERROR not in left
 
     def diff(self, root: str | None = None) -> str:
         """The change of the program's text, as `git apply` takes it."""
