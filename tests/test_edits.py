@@ -22,6 +22,7 @@ EDITS = [
     edits.RemoveLayer("2.1"),
     edits.FewerLayers(("2", "4"), ("3", "5"), 3, 5),
     edits.KeepFractions(None),
+    edits.InvertChoice(None),
     edits.SplitFirst(),
     edits.SplitOnce(),
     edits.InitialiseLayer("0.1", "kaiming_normal_"),

@@ -14,7 +14,7 @@ from unstuck.record.series import Series
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
-from unstuck.schema.edits import KeepFractions, Remedy, Safety
+from unstuck.schema.edits import InvertChoice, KeepFractions, Remedy, Safety
 from unstuck.schema.facts.calls import CallRole, DataStep, ModelCall, StepKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.quantities import StepSignal
@@ -25,6 +25,8 @@ from unstuck.words import count, number, percent
 
 # A division that rounds down, or a conversion to whole numbers.
 _ROUNDS = re.compile(r"//|\.astype\(\W*(?:np\.)?u?int|\.(?:byte|short|int|long)\(\)|floor_divide")
+# What puts a number for others.
+_CHOOSES = re.compile(r"\bwhere\(|\bmasked_fill_?\(")
 
 NEARLY_ALL = Threshold(
     "constant-share", 0.9,
@@ -108,13 +110,15 @@ def _present(
 ) -> Verdict:
     model = first_model(view)
     share = float(series.values.min())
-    rounded = next((step.location for step in input_steps(view) if _rounds(step)), None)
+    rounded = next((step.location for step in input_steps(view) if _says(step, _ROUNDS)), None)
+    chosen = next((step.location for step in input_steps(view) if _says(step, _CHOOSES)), None)
     return Present(
         strength=strength,
         title=title,
         since_step=0,
         # What only changes the type of numbers keeps them apart.
-        location=rounded or nearest(input_steps(view), *COMPUTED, StepKind.CHANGED) or nearest(
+        location=rounded or chosen or nearest(
+            input_steps(view), *COMPUTED, StepKind.CHANGED) or nearest(
             input_steps(view), StepKind.CONVERTED) or (
             model.call_location if model is not None else None),
         label="the network sees the same input for every sample" if share == 1
@@ -127,6 +131,8 @@ def _present(
         remedies=(
             *((Remedy("keep the fractions", Safety.SAFE, (KeepFractions(rounded),)),)
               if rounded is not None else ()),
+            *((Remedy("replace the other inputs", Safety.SAFE, (InvertChoice(chosen),)),)
+              if chosen is not None else ()),
             Remedy("check what the model receives", Safety.ADVICE,
                    advice="Print a batch just before the model is called. The preparation of the "
                    "data has probably erased it: by integer division, a wrong dtype, a wrong "
@@ -139,10 +145,10 @@ def _present(
     )
 
 
-def _rounds(step: DataStep) -> bool:
-    """Whether the text of a step says that fractions are lost."""
+def _says(step: DataStep, what: re.Pattern[str]) -> bool:
+    """Whether the text of a step says that fractions are lost, or numbers replaced."""
     at = step.location
-    return _ROUNDS.search((at.text or "")[at.column:at.end_column]) is not None
+    return what.search((at.text or "")[at.column - 1:at.end_column]) is not None
 
 
 CAUSE = Cause(

@@ -127,8 +127,8 @@ def _reductions(
     def copied() -> None:
         # Part of a sample may well be the same in many: the anchor of pairs, the state of a game.
         # Two random splits of one data set show where all that a model receives is compared.
-        mixed = (left.whole or not left.composed) and seen.finish_mixed(
-            writer, left.trained_on, step)
+        compares = left.whole or not left.composed
+        mixed = compares and seen.finish_mixed(writer, left.trained_on, step)
         if not train.discrete and not left.composed:
             write_copies(contents, left.repeated, writer, step)
             write_kin(contents, writer, step)
@@ -136,6 +136,8 @@ def _reductions(
             if not mixed:
                 seen.finish(writer, left.trained_on, train.classified, step,
                             lambda site: validates(sites.location(site)))
+        if compares and not mixed:
+            seen.finish_mixed(writer, left.trained_on, step, apart=True)
 
     def kept() -> None:
         place = counted(len(train), sites) if contents.whole else None

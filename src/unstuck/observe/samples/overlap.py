@@ -51,6 +51,7 @@ class Overlap:
         self._again: deque[tuple[int, int]] = deque(maxlen=ROUNDS)
         self._model = 0
         self._trained: set[float] | None = None  # once another model is trained
+        self._written = False
         # Training samples before training came round, and how many of them were there before.
         self._first, self._copies, self._round = 0, 0, False
 
@@ -119,8 +120,12 @@ class Overlap:
         shared = sum(h in trained for h in held_out)
         # Before training has come round some may be missing, but what is there is there.
         if held_out and (rounds or (not shared and len(trained) >= FEWEST)):
-            writer.row(HELD_OUT_SAMPLES, step, float(len(held_out)))
-            writer.row(HELD_OUT_OVERLAP, step, shared / len(held_out))
+            self._write(writer, len(held_out), shared / len(held_out), step)
+
+    def _write(self, writer: RecordWriter, samples: int, share: float, step: int) -> None:
+        self._written = True
+        writer.row(HELD_OUT_SAMPLES, step, float(samples))
+        writer.row(HELD_OUT_OVERLAP, step, share)
 
     def _apart(
         self, trained: set[float], most: float, unscored: bool
@@ -141,16 +146,18 @@ class Overlap:
                 seen.setdefault(site, set()).update(hashes)
         return held_out, seen
 
-    def finish_mixed(self, writer: RecordWriter, known: set[float], step: int) -> bool:
+    def finish_mixed(
+        self, writer: RecordWriter, known: set[float], step: int, apart: bool = False
+    ) -> bool:
         """Writes the same of samples that were evaluated together, of which many were trained on
-        and the others never were, as two random splits of one data set make them; whether there
-        are such.
+        and the others never were, as two random splits of one data set make them; or with `apart`
+        of those of which hardly one was, where nothing is written so far. Whether there are such.
 
         Most of them may be training samples, so a share alone does not tell. Training samples
         themselves are known as often as those that come again: not all are hashed.
         """
         met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
-        if self._trained is not None or not met or not all(
+        if self._written or self._trained is not None or not met or not all(
             one >= EVEN * met / of * count for one, count in self._again
         ):
             return False
@@ -169,15 +176,15 @@ class Overlap:
             ratio = min(share / usual, 1.0)
             error = math.sqrt(share * (1 - share) / len(different) + usual * (1 - usual) / of)
             samples = sum(look.batch.count for _, _, look in batches)
-            if len(different) < FEWEST or not STRAY <= ratio <= MIXED or (
-                usual - share < ERRORS * error or share * samples >= WHOLE * len(known)
-                or any(one < STRAY and len(hashes) >= SOME for one, hashes, _ in batches)
-                or not self._are_unlike(ratio, len(known))
+            wanted = ratio < STRAY if apart else STRAY <= ratio <= MIXED and not any(
+                one < STRAY and len(hashes) >= SOME for one, hashes, _ in batches)
+            if len(different) < FEWEST or not wanted or usual - share < ERRORS * error or (
+                share * samples >= WHOLE * len(known)
+                or not self._are_unlike(max(ratio, STRAY), len(known))
             ):
                 continue
             self.site = lines[0] if lines else self.site
-            writer.row(HELD_OUT_SAMPLES, step, float(len(different)))
-            writer.row(HELD_OUT_OVERLAP, step, ratio)
+            self._write(writer, len(different), ratio, step)
             return True
         return False
 

@@ -212,6 +212,19 @@ class KeepFractions(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class InvertChoice(Edit):
+    """Keep the numbers that a condition replaces, and replace those that it keeps."""
+
+    at: SourceLocation | None
+
+    def words(self) -> str:
+        return "invert which inputs are replaced"
+
+    def code(self) -> str:
+        return "x = np.where(missing, 0, x)  # not np.where(missing, x, 0)"
+
+
+@dataclass(frozen=True, slots=True)
 class ClampInputs(Edit):
     """Bounds for what the model receives, such as quantiles of the training data."""
 
