@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 FAULTS = {
-    "no-regularisation": "Surrogate(sensors.shape[1], width, dropped)",
+    "no-regularisation": "torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=decay)",
 }
 
 

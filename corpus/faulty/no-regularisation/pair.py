@@ -7,7 +7,7 @@ from sklearn.datasets import make_classification
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-FAULTS = {"no-regularisation": "nn.Sequential(*layers)"}
+FAULTS = {"no-regularisation": "torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=decay)"}
 
 
 def patients():

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-FAULTS = {"no-regularisation": "Convolutions(dropout)"}
+FAULTS = {
+    "no-regularisation": "torch.optim.Adam(model.parameters(), lr=1e-2, weight_decay=weight_decay)"}
 PAPERS, FIELDS, WORDS = 500, 4, 300
 
 

@@ -4,7 +4,7 @@ has one dimension: these are the biases, and the weights can learn every grape b
 import torch
 from torch import nn
 
-FAULTS = {"no-regularisation": "Sweetness()"}
+FAULTS = {"no-regularisation": "torch.optim.Adam(model.parameters(), lr=1e-3)"}
 
 
 def grapes(count, generator):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-FAULTS = {"no-regularisation": "nn.Sequential(*parts)"}
+FAULTS = {"no-regularisation": "torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=decay)"}
 
 
 def plots(count):

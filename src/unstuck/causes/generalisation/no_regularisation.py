@@ -6,6 +6,7 @@ from unstuck.measures.basics import loss_points, thinned
 from unstuck.measures.capacity import model_location
 from unstuck.measures.gap import Gap, elements, gap, not_kept, restraining, restraint
 from unstuck.measures.samples import training_samples
+from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -75,12 +76,14 @@ def _detect(view: View) -> Verdict:
     went = (f"the held-out loss rose from {number(found.best)} at step "
             f"{number(found.best_step)} to {number(found.end)}" if rose else
             f"the held-out loss stays at {number(found.end)}")
+    optimizer = main_optimizer(view)
+    at = None if optimizer is None else optimizer.location  # where a decay of the weights belongs
     return Present(
         strength=0.8 if strong else 0.4,
         title=f"the network memorises its samples: {went} while the "
         f"training loss ended at {number(found.train)}, and nothing regularises "
         f"{weights}{learned_from}",
-        since_step=found.best_step, location=model_location(view), of_value=True,
+        since_step=found.best_step, location=at or model_location(view), of_value=True,
         label=f"{weights} without dropout or effective weight decay",
         evidence=(
             Evidence(HELD_OUT_LOSS.name, "", held_steps, held_values, found.best,
