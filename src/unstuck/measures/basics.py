@@ -40,7 +40,7 @@ from unstuck.torch_api import BATCH_NORM
 from unstuck.words import number
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
-UNSURE = 0.5  # an outcome less sure than this counts for nothing
+UNSURE = 0.35  # an outcome less sure than this counts for nothing
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
 BY_HEART = 0.98  # the share of the best constant's loss that is gone when samples may be known
 FAIR_SKILL = 0.75  # a run that rests with more than a quarter of a constant's loss fell short

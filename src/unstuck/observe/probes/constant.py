@@ -34,7 +34,8 @@ class ConstantLoss:
 
     For classes the best constant is their frequencies and costs their entropy (in nats); for
     values it is the mean of each column and costs what the loss function itself says, which for
-    an absolute error is slightly more than the median would cost.
+    an absolute error is slightly more than the median would cost. Weights of classes count as the
+    loss counts them.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class ConstantLoss:
         self.reduction = str(self.options.get("reduction", "mean"))
         self.log_input = bool(self.options.get("log_input", True)) if (
             function in COUNTS) else None
+        self._weights = self._of_classes()
         self._known = function in CLASS_LIKELIHOODS | BINARY | DIFFERENCES and all(
-            self.options.get(name) is value for name, value in _PLAIN.items()
+            self.options.get(name) is value or self.options[name] is self._weights
+            for name, value in _PLAIN.items()
         )
         self._counts: torch.Tensor | None = None
         self._moments = Moments()
@@ -56,6 +59,13 @@ class ConstantLoss:
         self._calls = self._terms = 0  # that were added, and the terms of all of them
         self._counted = 0  # calls whose classes are in the counts
         self._scale: torch.Tensor | None = None  # of a hand-written loss, to the mean of its terms
+
+    def _of_classes(self) -> torch.Tensor | None:
+        """The weights of the classes, or those of what is right in each column."""
+        name = "weight" if self._function in CLASS_LIKELIHOODS else "pos_weight"
+        given = self.options.get(name)
+        return given if is_plain(given) and observable(given) and given.ndim <= 1 and (
+            not given.requires_grad) else None
 
     def add(self, args: Any, later: Later, value: Number | None = None) -> None:
         """Takes in the target of one call.
@@ -150,7 +160,8 @@ class ConstantLoss:
         mean = self._moments.mean_tensor()
         by_hand = (self._scale is not None or self._function == "cross_entropy"
                    or self._function in BINARY)
-        return self._known and (self._original is not None or by_hand) and (
+        return self._known and self._weights is None and (
+            self._original is not None or by_hand) and (
             self._function not in BINARY or mean is None or bool(((mean >= 0) & (mean <= 1)).all()))
 
     def of(self, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -192,7 +203,11 @@ class ConstantLoss:
         return self._terms / self._calls if self._calls else 1.0
 
     def _entropy(self, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """How many labels were counted, and the entropy of their frequencies."""
+        """How many labels were counted, and the entropy of their frequencies; a label counts as
+        much as its class weighs.
+        """
+        if self._weights is not None:
+            counts = counts * self._weights.to(counts)
         number = counts.sum()
         share = counts / number
         smoothing = self.options.get("label_smoothing", 0.0)
@@ -206,7 +221,10 @@ class ConstantLoss:
         if mean is None or self._function not in BINARY:
             return self._moments.variance()
         p = mean.clamp(0, 1)
-        return -(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).mean()
+        weight = 1.0 if self._weights is None else self._weights.to(p)
+        right = weight * p  # each right answer counts so much
+        best = right / (right + 1 - p).clamp(min=1e-12)
+        return -(torch.special.xlogy(right, best) + torch.special.xlogy(1 - p, 1 - best)).mean()
 
 
 def mean_error(function: str, given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
