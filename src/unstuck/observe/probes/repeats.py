@@ -114,7 +114,8 @@ class RepeatProbe(Probe):
             return
         batch = self._samples.batch
         if batch is not None and len(self._now) < MOST_HASHES:
-            self._later.read((), lambda _: self._now.update(batch.hashes.values))
+            # The first tensor alone: noise that is drawn for each step may come beside it.
+            self._later.read((), lambda _: self._now.update(batch.hashes.of_first))
             self._stored = _stored(args)
             given = next((a for a in args if is_plain(a)), None)
             if given is not None and self._step != self._moment.step:

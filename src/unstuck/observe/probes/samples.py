@@ -209,8 +209,11 @@ class SampleProbe(Probe):
             self._fed[module] = True
         return same and self._made.learns and is_leaf(first)
 
-    def _identity(self, found: list[torch.Tensor], others: int, learns: bool) -> torch.Tensor:
-        """The hash of each sample: that of the first tensor, or of all that the model receives.
+    def _identity(
+        self, found: list[torch.Tensor], others: int, learns: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The hash of each sample: that of the first tensor, or of all that the model receives; and
+        that of the first tensor alone.
 
         The first batch of training tells which: where the first tensor is the same for several
         samples (a user, a category), and all together are not.
@@ -221,11 +224,13 @@ class SampleProbe(Probe):
         if self._together is None and learns and others:
             self._together = len(whole.unique()) > len(first.unique())
             self._reservoir.beside = self._together
-        return whole if self._together else first
+        return whole if self._together else first, first
 
-    def _hashed(self, hashes: Hashes, found: torch.Tensor, tensors: int) -> None:
+    def _hashed(
+        self, hashes: Hashes, found: tuple[torch.Tensor, torch.Tensor], tensors: int
+    ) -> None:
         """The hashes of a batch are known; so many `tensors` may be one that is trained on."""
-        values = tuple(found.tolist())
+        values, first = (tuple(each.tolist()) for each in found)
         if tensors and len(self._met) < MOST_MET:
             self._met.update([values, *((float(i),) for i in range(1, tensors))])
         share = sum(map(self.trained_on.__contains__, values)) / len(values)
@@ -235,7 +240,7 @@ class SampleProbe(Probe):
         expected = self._again[0] / max(1, self._again[1])
         limit = 0.5 * expected if expected >= 0.02 else 0.5
         hashes.know(
-            values, Role.SEEN if share >= limit else Role.HELD_OUT, bool(self.trained_on))
+            values, Role.SEEN if share >= limit else Role.HELD_OUT, bool(self.trained_on), first)
 
     def loss_computed(self, function: str, args: Any, loss: torch.Tensor) -> None:
         """Notes what the loss received of the batch."""

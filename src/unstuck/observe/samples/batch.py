@@ -34,10 +34,13 @@ class Hashes:
     def __init__(self, read: Callable[[], None]) -> None:
         self._read = read
         self._known: tuple[tuple[float, ...], Role, bool] | None = None
+        self.of_first: tuple[float, ...] = ()  # of the first tensor alone, once they are read
 
-    def know(self, values: tuple[float, ...], role: Role, follows: bool) -> None:
+    def know(
+        self, values: tuple[float, ...], role: Role, follows: bool, of_first: tuple[float, ...]
+    ) -> None:
         """They are read."""
-        self._known = values, role, follows
+        self._known, self.of_first = (values, role, follows), of_first
 
     def _now(self) -> tuple[tuple[float, ...], Role, bool]:
         if self._known is None:
