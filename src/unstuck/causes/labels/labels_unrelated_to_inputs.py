@@ -29,6 +29,7 @@ from unstuck.schema.facts.losses import Loss, RowsApart
 from unstuck.schema.facts.models import LayerRole
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.signals.batches import BATCH_SIZE
+from unstuck.schema.signals.drawing import CLASS_WEIGHT
 from unstuck.schema.signals.losses import CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS
 from unstuck.schema.signals.samples import (
     CLASS_SAMPLES,
@@ -220,7 +221,8 @@ def _of_a_part(
     """
     weighted = any(loss.reduction == "none" for loss in view.record.facts(Loss))
     fresh = network.get("held-out", network.get("new"))
-    new = learned_little(view.outcome) and fresh is not None and (
+    # Where classes are weighted, few are right who get the rare ones.
+    new = learned_little(view.outcome) and fresh is not None and not view.has(CLASS_WEIGHT) and (
         fresh.samples >= view.limit(PAIRS) and fresh.share - fresh.chance < NOTHING)
     if (failed(view.outcome) or only_by_heart(view) or new) and network and not weighted and (
             _kinds(view) > view.limit(SYMBOLS)):
@@ -349,7 +351,7 @@ CAUSE = Cause(
     uses=(
         LABEL_DEPENDENCE, PAIRS_TESTED,
         LABEL_CHANCE, LABELS_FOUND, LABELS_BY_CHANCE, LABELS_COUNTED, INPUT_KINDS, BATCH_SIZE,
-        CLASS_SAMPLES, CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS,
+        CLASS_SAMPLES, CLASS_WEIGHT, CONSTANT_LOSS, HELD_OUT_LOSS, TRAIN_LOSS,
     ),
     thresholds=(DEPENDENT, PAIRS, FEW, OTHERS, FOUND, MEMORISED, SYMBOLS, RICHER),
     shows=Effect.LABELS_UNPREDICTABLE,
