@@ -11,7 +11,8 @@ from unstuck.measures.view import View
 from unstuck.record.series import Series
 from unstuck.schema.signals.losses import HELD_OUT_AGAIN, HELD_OUT_LOSS
 
-FEWEST = 10  # evaluations
+FEWEST = 5  # evaluations
+MANY = 10  # from which on their deviation is known well
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Swings:
 
     held: Series
     share: float
+
+    def reach(self, limit: float) -> bool:
+        """Whether they swing so far; of few evaluations the deviation may be half of what it seems.
+        """
+        return self.share >= limit * (1 if len(self.held) >= MANY else 2)
 
 
 def held_out_swings(view: View, first: int) -> Swings | None:
@@ -31,7 +37,7 @@ def held_out_swings(view: View, first: int) -> Swings | None:
     the deviation is about the least that steps towards zero would take off the loss.
 
     Returns:
-        None with fewer than 10 evaluations, or with other samples.
+        None with fewer than 5 evaluations, or with other samples.
     """
     if not view.has(HELD_OUT_LOSS) or not view.has(HELD_OUT_AGAIN):
         return None

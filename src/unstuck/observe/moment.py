@@ -19,6 +19,7 @@ class Moment:
         backwards: backward passes since the last step ended, outside of any step.
         backwards_in_step: those of the closure of the optimizer step under way.
         within_step: whether an optimizer step is under way.
+        pairs: whether the gradients of the next step are asked for, in such a program.
         over: whether the watching is over.
     """
 
@@ -30,4 +31,5 @@ class Moment:
     backwards: int = 0
     backwards_in_step: int = 0
     within_step: bool = False
+    pairs: bool = False
     over: bool = False

@@ -88,7 +88,7 @@ def _detect(view: View) -> Verdict:
         return Absent(f"the loss plateaued only {count(rest, 'step')} before the end")
     cost, late = jump_cost(view, late_step(view)), agreement(view, late_step(view))
     swings = held_out_swings(view, late_step(view))
-    if swings is not None and not swings.share >= view.limit(SWINGING):
+    if swings is not None and not swings.reach(view.limit(SWINGING)):
         swings = None
     if cost is None or late is None:
         return Unknown("the noise floor of the plateau was not measured",
@@ -107,6 +107,10 @@ def _detect(view: View) -> Verdict:
         ):  # a mean of few looks, each half as large again as the next
             return Unknown("too few steps on the plateau were examined closely",
                            ("a run with --overhead 1",))
+        if share >= view.limit(COST) / 2 and not view.has(HELD_OUT_LOSS):
+            return Unknown(f"{percent(share)} of the loss on the plateau is gradient noise, and "
+                           "how much of the rest could be removed is not known",
+                           ("a held-out loss",))
         return Absent(f"only {percent(share)} of the loss on the plateau is gradient noise, so a "
                       "lower learning rate would remove no more than that")
     early = agreement(view, pairs=EARLY_PAIRS)

@@ -48,7 +48,7 @@ class BackwardHooks:
                 result = original(tensors, *args, **kwargs)
             finally:
                 calls.in_backward = False
-            if moment.sampled or moment.within_step:
+            if moment.sampled or moment.within_step or moment.pairs:
                 tell(ended)
             return result
 
@@ -68,7 +68,7 @@ class BackwardHooks:
                 return original(outputs, inputs, *args, **kwargs)
             tell(steps.before_gradients, outputs, inputs, kwargs.get("create_graph", False))
             result = original(outputs, inputs, *args, **kwargs)
-            if moment.sampled:
+            if moment.sampled or moment.pairs:
                 tell(given, outputs, inputs, result)
             return result
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch.optim.optimizer import Optimizer
 
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes.parameters import ParameterProbe
-from unstuck.observe.tensors import first_elements, held_by, held_here, observable
-from unstuck.schema.signals.parameters import GRADIENT_PRODUCT, GRADIENT_SQUARE
+from unstuck.observe.tensors import first_elements, held_by, held_here, is_plain, observable
+from unstuck.schema.signals.parameters import BY_HAND, GRADIENT_PRODUCT, GRADIENT_SQUARE
 
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
 TOTAL_LIMIT = 2_000_000  # of all parameters together
 
-# An optimizer, and the gradients of its parameters.
-Kept = tuple[weakref.ref[Optimizer], list[tuple[weakref.ref[torch.Tensor], torch.Tensor]]]
+# Parameters with their gradients,
+Pairs = Sequence[tuple[torch.Tensor, torch.Tensor]]
+# those of an optimizer, or of steps that the program makes by hand, kept for the next step.
+Kept = tuple[
+    weakref.ref[Optimizer] | None, int, list[tuple[weakref.ref[torch.Tensor], torch.Tensor]]]
 
 
 class GradientNoiseProbe(Probe):
@@ -35,11 +40,20 @@ class GradientNoiseProbe(Probe):
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
         self._kept: Kept | None = None
+        self._has_optimizer = False
         self._evaluates: weakref.ref[Optimizer] | None = None  # whose closure is about to come
 
     def quiet_until(self, step: int) -> float:
         """No step is, while the gradient of the step before is kept."""
         return step if self._kept is not None else math.inf
+
+    def follow(self, before: Self) -> None:
+        """A program that has an optimizer makes its steps by it."""
+        self._has_optimizer = before._has_optimizer
+
+    def optimizer_built(self, optimizer: Optimizer) -> None:
+        """Its steps are not made by hand."""
+        self._has_optimizer = True
 
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """The gradients are complete: compares them with those that are kept, and keeps them."""
@@ -59,6 +73,27 @@ class GradientNoiseProbe(Probe):
         optimizer = evaluates() if evaluates is not None else None
         if optimizer is not None:
             self._complete(optimizer)
+        elif not self._has_optimizer:
+            self._by_hand([(p, g) for _, p in self._names.parameters()
+                           if (g := _gradient(p)) is not None])
+
+    def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
+        """The same, where `torch.autograd.grad` has computed them."""
+        if not self._has_optimizer and isinstance(inputs, tuple | list):
+            self._by_hand([
+                (p, held) for p, g in zip(inputs, gradients, strict=False)
+                if self._names.parameter(p) is not None and is_plain(g)
+                and (held := _observable(g)) is not None])
+
+    def _by_hand(self, pairs: Pairs) -> None:
+        """The program updates its weights itself: once for each of its losses, as far as known."""
+        kept, self._kept = self._kept, None
+        with torch.no_grad():
+            if kept is not None and kept[0] is None and kept[1] + 1 == self._moment.step:
+                self._compare(kept[2], dict(_by_identity(pairs)), BY_HAND, self._moment.step)
+            if self._moment.sampled:
+                self._keep(None, pairs)
+        self._moment.pairs = self._kept is not None
 
     def after_step(self, optimizer: Optimizer | None) -> None:
         """A closure that computed nothing leaves nothing to compare."""
@@ -68,33 +103,32 @@ class GradientNoiseProbe(Probe):
     def _complete(self, optimizer: Optimizer) -> None:
         kept, self._kept = self._kept, None
         with torch.no_grad():
+            pairs = [(p, g) for p in held_by(optimizer) if (g := _gradient(p)) is not None]
             if kept is not None and _continues(kept, optimizer):
-                self._compare(
-                    kept[1], self._parameters.name(optimizer), self._moment.step)
+                self._compare(kept[2], dict(_by_identity(pairs)),
+                              self._parameters.name(optimizer), self._moment.step)
             if self._moment.sampled:
-                self._keep(optimizer)
+                self._keep(weakref.ref(optimizer), pairs)
 
-    def _keep(self, optimizer: Optimizer) -> None:
+    def _keep(self, optimizer: weakref.ref[Optimizer] | None, pairs: Pairs) -> None:
         kept, total = [], 0
-        for parameter in held_by(optimizer):
-            gradient = _gradient(parameter)
-            if gradient is None:
-                continue
+        for parameter, gradient in pairs:
             part = _part(gradient)
             total += part.numel()
             if total > TOTAL_LIMIT:
                 break
             kept.append((weakref.ref(parameter), part.clone()))
         if kept:
-            self._kept = (weakref.ref(optimizer), kept)
+            self._kept = (optimizer, self._moment.step, kept)
 
     def _compare(
-        self, kept: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]], name: str, step: int
+        self, kept: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]],
+        gradients: Mapping[int, torch.Tensor], name: str, step: int,
     ) -> None:
         old, new = [], []
         for ref, before in kept:
             parameter = ref()
-            gradient = _gradient(parameter)
+            gradient = gradients.get(id(parameter))
             if gradient is None:
                 continue
             after = _part(gradient)
@@ -123,14 +157,21 @@ class GradientNoiseProbe(Probe):
 
 def _continues(kept: Kept, optimizer: Optimizer) -> bool:
     """Whether an optimizer is the one before, or was made in the place of one that is gone."""
-    before, gradients = kept
-    return before() is optimizer or (before() is None and any(
-        parameter is gradients[0][0]() for parameter in held_by(optimizer)))
+    before, _, gradients = kept
+    return before is not None and (before() is optimizer or (before() is None and any(
+        parameter is gradients[0][0]() for parameter in held_by(optimizer))))
 
 
-def _gradient(parameter: torch.Tensor | None) -> torch.Tensor | None:
-    gradient = parameter.grad if parameter is not None else None
-    held = held_here(gradient) if gradient is not None else None
+def _by_identity(pairs: Pairs) -> Iterator[tuple[int, torch.Tensor]]:
+    return ((id(parameter), gradient) for parameter, gradient in pairs)
+
+
+def _gradient(parameter: torch.Tensor) -> torch.Tensor | None:
+    return None if parameter.grad is None else _observable(parameter.grad)
+
+
+def _observable(gradient: torch.Tensor) -> torch.Tensor | None:
+    held = held_here(gradient)
     return held if held is not None and observable(held) else None
 
 
