@@ -197,13 +197,15 @@ CAUSE = Cause(
         "same sample on both sides.",
         detection="Samples are hashed as the model receives them. A held-out sample has leaked if "
         "a training sample has the same hash. An evaluation pass over the training data itself "
-        "does not count as a leak. If different samples are often nearly equal, equal samples are "
-        "attributed to chance. If the program never evaluates anything but training samples, the "
-        "names in the program decide: x_val, or a loop over test_loader, is meant to be held out. "
-        "Near copies, such as those of an augmentation before the split, are found by a gap: "
-        "nearly all samples have a few near neighbours, and the next one is much further off. "
-        "Windows of a series overlap if the numbers of one lie in another as well, in the same "
-        "order and at another place.",
+        "does not count as a leak. Of samples that are evaluated together, some may have been "
+        "trained on and others never, as after two random splits: then fewer of them are known "
+        "than of training samples that come again. If different samples are often nearly equal, "
+        "equal samples are attributed to chance. If the program never evaluates anything but "
+        "training samples, the names in the program decide: x_val, or a loop over test_loader, is "
+        "meant to be held out. Near copies, such as those of an augmentation before the split, are "
+        "found by a gap: nearly all samples have a few near neighbours, and the next one is much "
+        "further off. Windows of a series overlap if the numbers of one lie in another as well, in "
+        "the same order and at another place.",
         limitations="Nothing is reported if fewer than two epochs were seen, as with very large "
         "data sets. If training samples are augmented anew each time, copies are not found, "
         "because their hashes change. A held-out set that lies wholly within the training set "

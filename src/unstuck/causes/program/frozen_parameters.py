@@ -208,7 +208,8 @@ CAUSE = Cause(
         "for weights that were trained elsewhere. Weights that were never trained hold nothing "
         "worth keeping.",
         detection="Most of a model's weights are frozen and take part in the forward pass. Their "
-        "layers were built in this run, no checkpoint was loaded into them, nothing trained them "
+        "layers were built in this run, or copied from such layers before anything was trained, as "
+        "PyTorch does in its encoders; no checkpoint was loaded into them, nothing trained them "
         "earlier in the run, and their values do not change. A frozen table of vectors counts in a "
         "run that learned little, if its columns are correlated no more than by chance. Or "
         "requires_grad was set to True on a module, or a misspelt requires_grad on parameters: "

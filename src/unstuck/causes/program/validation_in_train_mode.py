@@ -137,11 +137,13 @@ CAUSE = Cause(
         why="torch.no_grad() only stops the recording of gradients. What dropout and batch "
         "normalisation do depends on the mode of the model, which model.eval() sets.",
         detection="A validation is a pass over samples that the program does not train on and "
-        "whose loss never reaches backward(). In each validation, unstuck reads the mode of every "
-        "dropout and batch normalisation layer. A batch that goes through the model three times "
-        "or more does not count, because it is averaged on purpose (Monte Carlo dropout). Metrics "
-        "on training samples do not count either. Where the model is in eval mode, unstuck also "
-        "notes each call of torch's dropout functions that still drops units.",
+        "whose loss never reaches backward(). A graph network, which is given all nodes in every "
+        "pass and learns from some of them, is validated wherever no gradient is computed. In each "
+        "validation, unstuck reads the mode of every dropout and batch normalisation layer. A "
+        "batch that goes through the model three times or more does not count, because it is "
+        "averaged on purpose (Monte Carlo dropout). Metrics on training samples do not count "
+        "either. Where the model is in eval mode, unstuck also notes each call of torch's dropout "
+        "functions that still drops units.",
         limitations="Dropout inside an attention function, and dropout written by hand, is not "
         "seen. A pass without a loss counts only if such passes are rare, and the program has one "
         "model or has put another one into eval mode, because generators and agents produce their "

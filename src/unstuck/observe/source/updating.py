@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from unstuck.observe.source.lexical import Function
 from unstuck.observe.source.nodes import nodes_of
+from unstuck.observe.source.operations import last_name
 from unstuck.observe.source.sites import Sites, expression_at, user_trees
 from unstuck.schema.facts.calls import WrittenUpdate
 from unstuck.schema.facts.optimizers import WrittenRate
@@ -24,10 +25,13 @@ def written_updates(sites: Sites) -> Iterator[WrittenUpdate]:
         seen: set[ast.stmt] = set()
         functions = [each for each in nodes_of(tree) if isinstance(each, Function)]
         within = {part for each in functions for part in ast.walk(each)}
+        returned = any(isinstance(node, ast.Call) and last_name(node.func) == "grad"
+                       for node in nodes_of(tree))
         for body in (*functions, tree):
             parts = [part for part in ast.walk(body) if body is not tree or part not in within]
             owners = {ast.unparse(part.value) for part in parts
                       if isinstance(part, ast.Attribute) and part.attr == "grad"}
+            owners |= {name for part in parts if returned for name in _stepped(part)}
             for part in parts:
                 if isinstance(part, ast.stmt) and part not in seen and len(seen) < MOST and (
                         added := _added(part)) is not None and (
@@ -47,6 +51,19 @@ def written_rates(sites: Sites) -> Iterator[WrittenRate]:
                 if isinstance(part, ast.Assign | ast.AugAssign) and _is_rate(part) and count < MOST:
                     count += 1
                     yield WrittenRate(expression_at(file, part, sites.keeps_text))
+
+
+def _stepped(part: ast.AST) -> Iterator[str]:
+    """The parameters of a loop over them and what `autograd.grad` has returned for them."""
+    match part:
+        case ast.For(target=ast.Tuple(elts=[ast.Name(id=one), ast.Name(id=other)]),
+                     iter=ast.Call(func=ast.Name(id="zip"))):
+            for statement in part.body:
+                added = _added(statement)
+                if added is not None and ast.unparse(added).removesuffix(".data") == one and any(
+                        isinstance(each, ast.Name) and each.id == other
+                        for each in ast.walk(statement)):
+                    yield one
 
 
 def _is_rate(statement: ast.Assign | ast.AugAssign) -> bool:
