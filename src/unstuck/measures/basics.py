@@ -40,7 +40,8 @@ from unstuck.torch_api import BATCH_NORM
 from unstuck.words import number
 
 FAILED = frozenset({OutcomeKind.DIVERGED, OutcomeKind.BROKEN, OutcomeKind.NOT_LEARNING})
-UNSURE = 0.35  # an outcome less sure than this counts for nothing
+UNSURE = 0.5  # an outcome less sure than this counts for nothing
+UNSURE_FAILURE = 0.35  # but a failure: what learns is not mistaken for one so easily
 POOR_SKILL = 0.5  # a run that removes less than half of the best constant's loss learned little
 BY_HEART = 0.98  # the share of the best constant's loss that is gone when samples may be known
 FAIR_SKILL = 0.75  # a run that rests with more than a quarter of a constant's loss fell short
@@ -50,8 +51,8 @@ MOST_RATIOS = 20_000_000  # of updates to weights that are held at a time
 
 
 def failed(outcome: Outcome) -> bool:
-    """Whether the run surely failed."""
-    return outcome.kind in FAILED and outcome.confidence >= UNSURE
+    """Whether the run failed, as far as its curve says."""
+    return outcome.kind in FAILED and outcome.confidence >= UNSURE_FAILURE
 
 
 def succeeded(outcome: Outcome) -> bool:

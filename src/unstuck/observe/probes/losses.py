@@ -16,7 +16,7 @@ from unstuck.observe.later import Number, value_of
 from unstuck.observe.probe import Context, Probe
 from unstuck.observe.probes import left_out, received, targets
 from unstuck.observe.probes.ascent import Ascents
-from unstuck.observe.probes.constant import ConstantLoss
+from unstuck.observe.probes.constant import ConstantLoss, mean_error
 from unstuck.observe.probes.finite import FiniteProbe
 from unstuck.observe.probes.formula import Output, read_formula
 from unstuck.observe.probes.layers import LayerProbe
@@ -120,11 +120,9 @@ class LossProbe(Probe):
         known = self.known.get((function, site))
         if known is None:
             known = self._know(function, original, site, args, kwargs)
-        if result is None:
-            if args[0].requires_grad:
-                self._write(known, step)
-                self._measure(known, args, kwargs, step)
-            return
+        if result is None and args[0].requires_grad:
+            self._write(known, step)
+            self._measure(known, args, kwargs, step)
         if not is_plain(result):
             return
         node = result.grad_fn
@@ -374,8 +372,10 @@ class LossProbe(Probe):
         self._write(known, step)
         if formula.target is not None and formula.prediction is not None:
             known.by_hand = formula
-            known.constant.add(
-                (formula.prediction, formula.target), self._later, formula.of(value))
+            pair, own = (formula.prediction, formula.target), formula.of(value)
+            known.constant.add(pair, self._later, own)
+            if known.fact.function == "mse_loss":
+                self._write_factor(known, own, mean_error("mse_loss", *pair), step)
             self._look(known, formula.prediction, formula.made_by, formula.target, step)
             self._write(known, step)
             received.write_target(self._later, known.name, formula.target, step)
