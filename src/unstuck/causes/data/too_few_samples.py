@@ -37,7 +37,7 @@ from unstuck.schema.signals.samples import (
     LEARNING_CURVE,
     LEARNING_GAIN_ERROR,
 )
-from unstuck.words import count, joined, number, percent
+from unstuck.words import count, joined, number, percent, times
 
 BESIDE = 2 / 3  # of the network's best skill: a baseline model that tells of these data has it
 LEFT = 0.2  # of a constant's loss on new samples, where next to nothing is left on known ones
@@ -91,6 +91,8 @@ HANDFUL = Threshold(
     "a judgement",
 )
 
+BEHIND = 1.5  # times the training loss: the held-out loss of a handful of samples is not near it
+
 
 def _detect(view: View) -> Verdict:
     outcome = view.outcome
@@ -103,7 +105,15 @@ def _detect(view: View) -> Verdict:
     if outcome.kind is not OutcomeKind.OVERFITTING or outcome.confidence < UNSURE or (
         weak and not few
     ):
-        return _by_far(view) or Absent(
+        behind = end_median(view[HELD_OUT_LOSS].finite.values) / (
+            train_loss_at_the_end(view) or math.inf)
+        if (far := _by_far(view)) is not None:
+            return far
+        if few and train is not None and behind >= BEHIND:
+            return Unknown(f"the held-out loss is {times(behind)} the training loss with only "
+                           f"{count(train.samples, 'sample')}, but it has not risen from its best",
+                           ("a comparison with a run on more samples, or on half of them",))
+        return Absent(
             "the network does not memorise the training data while the held-out loss rises")
     held = view[HELD_OUT_LOSS].finite.values
     best = float(held.min()) if len(held) else math.nan

@@ -134,8 +134,9 @@ def _detect(view: View) -> Verdict:
         dear = decay.cost_of_decay(view, optimizer) >= view.limit(DEAR)
         if (starved or dear) and isinstance(shrunk := _decay(view), Present):
             return replace(shrunk, hides_outcome=bool(starved))
-        if (decay.shrinks(optimizer) and starved is not False) or (
-                skill is None and isinstance(found, Present | Unknown)):
+        most = getattr(strongest_dropout(view), "share", 0.0) >= view.limit(DROPPED)
+        if (decay.shrinks(optimizer) and starved is not False) or (skill is None and isinstance(
+                found, Present | Unknown)) or (most and (skill or 0.0) < view.limit(POOR_DATA)):
             return Unknown("it is not known what each term of the loss came to", (TERM_SKILL.name,))
         return Absent("the network learned despite its regularisation")
     if view.outcome.kind in (OutcomeKind.DIVERGED, OutcomeKind.OVERFITTING, OutcomeKind.CRASHED):

@@ -35,7 +35,7 @@ from unstuck.schema.signals.parameters import (
     GRADIENT_SQUARE,
     UPDATE_NORM,
 )
-from unstuck.words import number, percent, times
+from unstuck.words import count, number, percent, times
 
 NOISE = Threshold(
     "noise-over-batch", 4.0,
@@ -107,6 +107,11 @@ def _detect(view: View) -> Verdict:
     if size is None or early is None or cost is None or not len(losses):
         return Unknown("the noise of the gradient was not measured", (GRADIENT_PRODUCT.name,))
     if not early >= -view.limit(BOUNCE) or (diverged and early < 0):
+        if size <= view.limit(TINY) and not diverged:
+            return Unknown(
+                f"the first gradients, of {count(round(size), 'sample')} each, point against each "
+                f"other (agreement {number(early)}), by noise or because the steps are too long",
+                ("a second run with larger batches, and one with a lower learning rate",))
         return Absent("the first steps overshoot, which is a problem of the learning rate "
                       f"(agreement of successive gradients: {number(early)})")
     level = float(losses[len(losses) // 2:].mean())
