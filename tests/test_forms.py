@@ -39,7 +39,7 @@ MORE = (
 
 @cache
 def program_of(name: str) -> Program:
-    return next(each for each in corpus.programs() if str(each) == name)
+    return next(each for each in corpus.programs(long=True) if str(each) == name)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ import corpus, unstuck
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-for program in corpus.programs():
+for program in corpus.programs(long=True):
     spec = spec_from_file_location("pair", program.file)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)

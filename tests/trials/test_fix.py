@@ -70,6 +70,7 @@ def test_a_record_is_enough_to_show_what_would_be_tried(project: Path) -> None:
     assert snapshot(project) == before
 
 
+@pytest.mark.slow  # the README's second screen is such a fix
 def test_a_program_is_fixed_and_its_file_written(project: Path) -> None:
     diff, report = project.parent / "fix.patch", project.parent / "fix.json"
     done = call(project, "fix", "../run", "--json", report, "--patch", diff, "--write")
