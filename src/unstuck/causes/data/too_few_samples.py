@@ -105,10 +105,10 @@ def _detect(view: View) -> Verdict:
     if outcome.kind is not OutcomeKind.OVERFITTING or outcome.confidence < UNSURE or (
         weak and not few
     ):
-        behind = end_median(view[HELD_OUT_LOSS].finite.values) / (
-            train_loss_at_the_end(view) or math.inf)
         if (far := _by_far(view)) is not None:
             return far
+        held, known = view[HELD_OUT_LOSS].finite.values, train_loss_at_the_end(view)
+        behind = end_median(held) / known if len(held) and known > 0 else 0.0
         if few and train is not None and behind >= BEHIND:
             return Unknown(f"the held-out loss is {times(behind)} the training loss with only "
                            f"{count(train.samples, 'sample')}, but it has not risen from its best",
