@@ -67,9 +67,15 @@ def test_weights_of_what_is_right_count_as_the_loss_counts_them(weight: torch.Te
         fitted(loss, right, columns, options), rel=1e-4)
 
 
-def test_weights_that_learn_are_not_read() -> None:
-    options = {"weight": torch.ones(3, requires_grad=True)}
-    labels = torch.zeros(8, dtype=torch.long)
-    constant = ConstantLoss("cross_entropy", F.cross_entropy, (torch.zeros(8, 3), labels), options)
-    constant.add((torch.zeros(8, 3), labels), AtOnce())
+@pytest.mark.parametrize(("loss", "given", "targets", "options"), [
+    (F.cross_entropy, torch.zeros(8, 3), torch.zeros(8, dtype=torch.long),
+     {"weight": torch.ones(3, requires_grad=True)}),
+    (F.binary_cross_entropy_with_logits, torch.zeros(8, 5, 2), torch.zeros(8, 5, 2),
+     {"pos_weight": torch.ones(2)}),
+], ids=["that learn", "of the last axis"])
+def test_these_weights_are_not_read(
+    loss: Loss, given: torch.Tensor, targets: torch.Tensor, options: dict[str, Any]
+) -> None:
+    constant = ConstantLoss(loss.__name__, loss, (given, targets), options)
+    constant.add((given, targets), AtOnce())
     constant.ask(AtOnce(), lambda value: pytest.fail("the constant's loss is not known"))

@@ -222,6 +222,8 @@ class ConstantLoss:
             return self._moments.variance()
         p = mean.clamp(0, 1)
         weight = 1.0 if self._weights is None else self._weights.to(p)
+        if is_plain(weight) and weight.numel() not in (1, p.numel()):
+            return None  # of the last axis of several
         right = weight * p  # each right answer counts so much
         best = right / (right + 1 - p).clamp(min=1e-12)
         return -(torch.special.xlogy(right, best) + torch.special.xlogy(1 - p, 1 - best)).mean()

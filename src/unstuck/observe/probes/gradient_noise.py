@@ -53,7 +53,7 @@ class GradientNoiseProbe(Probe):
 
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """Its steps are not made by hand."""
-        self._has_optimizer = True
+        self._has_optimizer, self._moment.pairs = True, False
 
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """The gradients are complete: compares them with those that are kept, and keeps them."""

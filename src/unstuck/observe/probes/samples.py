@@ -230,7 +230,8 @@ class SampleProbe(Probe):
         self, hashes: Hashes, found: tuple[torch.Tensor, torch.Tensor], tensors: int
     ) -> None:
         """The hashes of a batch are known; so many `tensors` may be one that is trained on."""
-        values, first = (tuple(each.tolist()) for each in found)
+        values = tuple(found[0].tolist())
+        first = values if found[0] is found[1] else tuple(found[1].tolist())
         if tensors and len(self._met) < MOST_MET:
             self._met.update([values, *((float(i),) for i in range(1, tensors))])
         share = sum(map(self.trained_on.__contains__, values)) / len(values)
