@@ -13,7 +13,7 @@ from tests.observe.sources import record_of
 from unstuck.judge.engine import diagnose
 from unstuck.record.reader import read_record
 from unstuck.schema.facts.data import Kept
-from unstuck.schema.findings import Absent, Present, Unknown, Verdict
+from unstuck.schema.findings import Absent, Present, Verdict
 from unstuck.schema.signals.losses import HELD_OUT_AGAIN, HELD_OUT_LOSS, SEEN_LOSS, TRAIN_LOSS
 
 
@@ -41,7 +41,7 @@ def verdict_of(folder: Path, *, classified: bool, shared: int) -> Verdict:
 
 
 @pytest.mark.parametrize(("classified", "shared", "expected"), [
-    (True, 40, Present), (True, 0, Absent), (False, 40, Unknown)])
+    (True, 40, Present), (True, 0, Absent), (False, 40, Present), (False, 0, Absent)])
 def test_a_leak_where_no_loss_scores(
     classified: bool, shared: int, expected: type[Verdict], tmp_path: Path
 ) -> None:

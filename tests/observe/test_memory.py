@@ -345,7 +345,7 @@ def test_weights_of_hashes_do_not_grow_with_lengths(tmp_path: Path) -> None:
             model(torch.randint(10, (4, length))).square().mean().backward()
             optimizer.step()
         samples = watch._session._watcher.context.probe(SampleProbe)  # type: ignore[union-attr]
-        assert len(samples._weights) == 1
+        assert len(samples._hashing._weights) == 1
 
 
 # Long runs ----------------------------------------------------------------------------------------
