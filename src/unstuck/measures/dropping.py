@@ -31,6 +31,12 @@ def strongest_dropout(view: View) -> Dropping | None:
     return max(found, key=lambda each: each.share, default=None)
 
 
+def dropped_share(view: View) -> float:
+    """The largest share of units that a layer or line zeroes; 0 without dropout."""
+    found = strongest_dropout(view)
+    return 0.0 if found is None else found.share
+
+
 def loss_without_dropout(view: View) -> tuple[str, float] | None:
     """The last loss in eval mode and its signal, on training data if the program has it."""
     for signal in (SEEN_LOSS, HELD_OUT_LOSS):

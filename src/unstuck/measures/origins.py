@@ -58,6 +58,12 @@ def nearest(steps: Steps, *kinds: StepKind) -> SourceLocation | None:
     return next((step.location for step in steps if step.kind in kinds), None)
 
 
+def says(step: DataStep, what: re.Pattern[str]) -> bool:
+    """Whether a pattern occurs in the text of a step."""
+    at = step.location
+    return what.search((at.text or "")[at.column - 1:at.end_column]) is not None
+
+
 def inputs_given(view: View) -> SourceLocation | None:
     """Where the training inputs got the values that they have."""
     return nearest(input_steps(view), *GIVEN)

@@ -19,7 +19,7 @@ class Moment:
         backwards: backward passes since the last step ended, outside of any step.
         backwards_in_step: those of the closure of the optimizer step under way.
         within_step: whether an optimizer step is under way.
-        pairs: whether the gradients of the next step are asked for, in such a program.
+        pairs: whether the next gradients are asked for too, in a program that has no optimizer.
         over: whether the watching is over.
     """
 

@@ -13,7 +13,7 @@ from unstuck.repair.patch import Form, Need
 from unstuck.repair.places import spell
 from unstuck.repair.text import Source, Splice
 
-_TENSORS = ("tensor", "as_tensor", "asarray", "array", "FloatTensor", "Tensor", "from_numpy")
+TENSORS = ("tensor", "as_tensor", "asarray", "array", "FloatTensor", "Tensor", "from_numpy")
 
 
 def weigh_formula(
@@ -43,7 +43,7 @@ def weigh_formula(
             source, each, f"{name}({weights})")), Form.CALL, needs
     if isinstance(made, ast.List | ast.Tuple):
         return change.replace(where, made, weights), Form.CONSTANT, ()
-    if isinstance(made, ast.Call) and names.called(made) in _TENSORS and made.args:
+    if isinstance(made, ast.Call) and names.called(made) in TENSORS and made.args:
         return change.replace(where, made.args[0], weights), Form.CONSTANT, ()
     if any(word in where.code(made) for word in ("device", "cuda", ".to(")):
         raise Refused(Reason.UNKNOWN_FORM, "The weights of the classes are moved to a device where "

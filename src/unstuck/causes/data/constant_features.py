@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from unstuck.measures.basics import failed, first_model, learned_little, thinned
-from unstuck.measures.origins import COMPUTED, input_steps, nearest
+from unstuck.measures.origins import COMPUTED, input_steps, nearest, says
 from unstuck.measures.samples import kept
 from unstuck.measures.view import Threshold, View
 from unstuck.record.series import Series
@@ -15,7 +15,7 @@ from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
 from unstuck.rules.symptoms import Symptom
 from unstuck.schema.edits import InvertChoice, KeepFractions, Remedy, Safety
-from unstuck.schema.facts.calls import CallRole, DataStep, ModelCall, StepKind
+from unstuck.schema.facts.calls import CallRole, ModelCall, StepKind
 from unstuck.schema.findings import Absent, Evidence, Present, Unknown, Verdict
 from unstuck.schema.quantities import StepSignal
 from unstuck.schema.signals.batches import BATCH_SIZE
@@ -110,8 +110,8 @@ def _present(
 ) -> Verdict:
     model = first_model(view)
     share = float(series.values.min())
-    rounded = next((step.location for step in input_steps(view) if _says(step, _ROUNDS)), None)
-    chosen = next((step.location for step in input_steps(view) if _says(step, _CHOOSES)), None)
+    rounded = next((step.location for step in input_steps(view) if says(step, _ROUNDS)), None)
+    chosen = next((step.location for step in input_steps(view) if says(step, _CHOOSES)), None)
     return Present(
         strength=strength,
         title=title,
@@ -143,12 +143,6 @@ def _present(
                    code_text="x = x[:, x_train.std(0) > 0]"),
         ),
     )
-
-
-def _says(step: DataStep, what: re.Pattern[str]) -> bool:
-    """Whether the text of a step says that fractions are lost, or numbers replaced."""
-    at = step.location
-    return what.search((at.text or "")[at.column - 1:at.end_column]) is not None
 
 
 CAUSE = Cause(

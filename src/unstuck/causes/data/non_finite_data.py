@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from unstuck.measures.basics import loss_points, risky_function, thinned
-from unstuck.measures.origins import input_steps, target_steps
+from unstuck.measures.origins import input_steps, says, target_steps
 from unstuck.measures.view import View
 from unstuck.rules.cause import Cause, Harm, Words
 from unstuck.rules.effects import Effect
@@ -65,11 +65,10 @@ def _stage(view: View, found: NonFinite | None) -> NonFiniteStage | None:
 
 def _location(view: View, stage: NonFiniteStage, found: NonFinite) -> SourceLocation | None:
     steps = target_steps(view) if stage is NonFiniteStage.TARGET else input_steps(view)
-    risky = [step.location for step in steps if step.kind is StepKind.RISKY]
+    risky = [step for step in steps if step.kind is StepKind.RISKY]
     if risky:
         # What a logarithm makes of zero becomes NaN in a difference, and that is divided after it.
-        return next((each for each in risky if _LIMITED.search(
-            (each.text or "")[each.column - 1:each.end_column])), risky[0])
+        return next((each for each in risky if says(each, _LIMITED)), risky[0]).location
     if stage is NonFiniteStage.TARGET:
         places = [loss.location for loss in view.record.facts(Loss) if loss.location is not None]
     else:

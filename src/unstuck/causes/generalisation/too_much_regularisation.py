@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from unstuck.curves.collapse import collapse_of
-from unstuck.measures import decay
+from unstuck.measures import decay, dropping
 from unstuck.measures.basics import (
     constant_loss,
     failed,
@@ -18,7 +18,6 @@ from unstuck.measures.basics import (
     thinned,
     train_loss_at_the_end,
 )
-from unstuck.measures.dropping import Dropping, loss_without_dropout, strongest_dropout
 from unstuck.measures.evaluation import late_value
 from unstuck.measures.steps import main_optimizer
 from unstuck.measures.view import Threshold, View
@@ -134,7 +133,7 @@ def _detect(view: View) -> Verdict:
         dear = decay.cost_of_decay(view, optimizer) >= view.limit(DEAR)
         if (starved or dear) and isinstance(shrunk := _decay(view), Present):
             return replace(shrunk, hides_outcome=bool(starved))
-        most = getattr(strongest_dropout(view), "share", 0.0) >= view.limit(DROPPED)
+        most = dropping.dropped_share(view) >= view.limit(DROPPED)
         if (decay.shrinks(optimizer) and starved is not False) or (skill is None and isinstance(
                 found, Present | Unknown)) or (most and (skill or 0.0) < view.limit(POOR_DATA)):
             return Unknown("it is not known what each term of the loss came to", (TERM_SKILL.name,))
@@ -152,14 +151,14 @@ def _detect(view: View) -> Verdict:
 
 # Dropout -----------------------------------------------------------------------------------------
 def _dropout(view: View) -> Verdict:
-    layer = strongest_dropout(view)
+    layer = dropping.strongest_dropout(view)
     if layer is None or layer.share < view.limit(DROPPED):
         return Absent("neither dropout nor weight decay is strong enough to stop the network from "
                       "learning")
     does = f"{layer.name} zeroes {percent(layer.share)} of its units"
     train = train_loss_at_the_end(view)
     drowned = failed(view.outcome) and layer.share >= view.limit(DROWNED)
-    other, constant = loss_without_dropout(view), constant_loss(view)
+    other, constant = dropping.loss_without_dropout(view), constant_loss(view)
     if other is None or not constant or not constant > 0:
         if drowned:
             return _dropout_present(view, layer, train, None)
@@ -178,7 +177,7 @@ def _dropout(view: View) -> Verdict:
 
 
 def _dropout_present(
-    view: View, layer: Dropping, train: float, other: tuple[str, float] | None
+    view: View, layer: dropping.Dropping, train: float, other: tuple[str, float] | None
 ) -> Present:
     over = train / other[1] if other is not None and other[1] > 0 else 0.0
     strength = 0.85 if over >= 1.2 else 0.75 if over >= view.limit(MODES) else 0.6
@@ -202,7 +201,7 @@ def _dropout_present(
 
 def _lost_in_eval_mode(view: View) -> Present | None:
     """What was learned with most units dropped, and does not hold when all are there."""
-    layer, train = strongest_dropout(view), train_loss_at_the_end(view)
+    layer, train = dropping.strongest_dropout(view), train_loss_at_the_end(view)
     whole, constant = late_value(view, SEEN_LOSS), constant_loss(view)
     if layer is None or layer.share < view.limit(DROPPED) or whole is None or not constant or (
             1 - whole / constant >= LITTLE or not whole >= view.limit(WHOLE) * train):
@@ -231,7 +230,7 @@ def _at_the_end(view: View) -> Present | None:
         layer is None or f".{layer.name.rpartition('.')[2]}(" in (loss.input_location.text or "")
     ) else None
     name = layer.name if layer is not None and called_at is None else "torch.dropout"
-    other, train = loss_without_dropout(view), train_loss_at_the_end(view)
+    other, train = dropping.loss_without_dropout(view), train_loss_at_the_end(view)
     worse = other is not None and train >= view.limit(MODES) * other[1]
     return Present(
         strength=0.85 if worse or learned_little(view.outcome) else 0.5, since_step=0,

@@ -8,7 +8,7 @@ import numpy as np
 
 from unstuck.measures import arms
 from unstuck.measures.basics import failed, learned_little, loss_ends_at, loss_points, typed
-from unstuck.measures.dropping import strongest_dropout
+from unstuck.measures.dropping import dropped_share
 from unstuck.measures.steps import (
     EARLY_PAIRS,
     agreement,
@@ -133,9 +133,9 @@ def _detect(view: View) -> Verdict:
                     for layer in view.record.layers().values()):
         return Unknown("batch normalisation over so few samples adds noise of its own to the "
                        "gradient", ("a run without batch normalisation",))
-    dropout = strongest_dropout(view)
-    if dropout is not None and dropout.share >= view.limit(DROPPED):
-        return Unknown(f"dropout of {percent(dropout.share)} adds noise of its own to the gradient",
+    dropped = dropped_share(view)
+    if dropped >= view.limit(DROPPED):
+        return Unknown(f"dropout of {percent(dropped)} adds noise of its own to the gradient",
                        ("a run without dropout",))
     share = percent(min(cost / level, 1.0) if level > 0 else 1.0)
     agrees = late if tiny and late is not None else early

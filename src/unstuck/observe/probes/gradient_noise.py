@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -18,11 +19,16 @@ from unstuck.schema.signals.parameters import BY_HAND, GRADIENT_PRODUCT, GRADIEN
 ELEMENT_LIMIT = 250_000  # elements of a parameter's gradient that are kept for one step
 TOTAL_LIMIT = 2_000_000  # of all parameters together
 
-# Parameters with their gradients,
-Pairs = Sequence[tuple[torch.Tensor, torch.Tensor]]
-# those of an optimizer, or of steps that the program makes by hand, kept for the next step.
-Kept = tuple[
-    weakref.ref[Optimizer] | None, int, list[tuple[weakref.ref[torch.Tensor], torch.Tensor]]]
+Pairs = Sequence[tuple[torch.Tensor, torch.Tensor]]  # parameters with their gradients
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The gradients of a step, until the next: of an optimizer, or of a program without one."""
+
+    optimizer: weakref.ref[Optimizer] | None
+    step: int
+    gradients: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]]
 
 
 class GradientNoiseProbe(Probe):
@@ -39,21 +45,16 @@ class GradientNoiseProbe(Probe):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._parameters = context.probe(ParameterProbe)
-        self._kept: Kept | None = None
-        self._has_optimizer = False
+        self._kept: _Kept | None = None
         self._evaluates: weakref.ref[Optimizer] | None = None  # whose closure is about to come
 
     def quiet_until(self, step: int) -> float:
         """No step is, while the gradient of the step before is kept."""
         return step if self._kept is not None else math.inf
 
-    def follow(self, before: Self) -> None:
-        """A program that has an optimizer makes its steps by it."""
-        self._has_optimizer = before._has_optimizer
-
     def optimizer_built(self, optimizer: Optimizer) -> None:
         """Its steps are not made by hand."""
-        self._has_optimizer, self._moment.pairs = True, False
+        self._moment.pairs = False
 
     def before_step(self, optimizer: Optimizer | None, closure: bool) -> None:
         """The gradients are complete: compares them with those that are kept, and keeps them."""
@@ -73,13 +74,13 @@ class GradientNoiseProbe(Probe):
         optimizer = evaluates() if evaluates is not None else None
         if optimizer is not None:
             self._complete(optimizer)
-        elif not self._has_optimizer:
+        elif not self._parameters.has_optimizer:
             self._by_hand([(p, g) for _, p in self._names.parameters()
                            if (g := _gradient(p)) is not None])
 
     def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
         """The same, where `torch.autograd.grad` has computed them."""
-        if not self._has_optimizer and isinstance(inputs, tuple | list):
+        if not self._parameters.has_optimizer and isinstance(inputs, tuple | list):
             self._by_hand([
                 (p, held) for p, g in zip(inputs, gradients, strict=False)
                 if self._names.parameter(p) is not None and is_plain(g)
@@ -89,8 +90,9 @@ class GradientNoiseProbe(Probe):
         """The program updates its weights itself: once for each of its losses, as far as known."""
         kept, self._kept = self._kept, None
         with torch.no_grad():
-            if kept is not None and kept[0] is None and kept[1] + 1 == self._moment.step:
-                self._compare(kept[2], dict(_by_identity(pairs)), BY_HAND, self._moment.step)
+            if kept is not None and kept.optimizer is None and (
+                    kept.step + 1 == self._moment.step):
+                self._compare(kept, pairs, BY_HAND)
             if self._moment.sampled:
                 self._keep(None, pairs)
         self._moment.pairs = self._kept is not None
@@ -105,8 +107,7 @@ class GradientNoiseProbe(Probe):
         with torch.no_grad():
             pairs = [(p, g) for p in held_by(optimizer) if (g := _gradient(p)) is not None]
             if kept is not None and _continues(kept, optimizer):
-                self._compare(kept[2], dict(_by_identity(pairs)),
-                              self._parameters.name(optimizer), self._moment.step)
+                self._compare(kept, pairs, self._parameters.name(optimizer))
             if self._moment.sampled:
                 self._keep(weakref.ref(optimizer), pairs)
 
@@ -119,16 +120,14 @@ class GradientNoiseProbe(Probe):
                 break
             kept.append((weakref.ref(parameter), part.clone()))
         if kept:
-            self._kept = (optimizer, self._moment.step, kept)
+            self._kept = _Kept(optimizer, self._moment.step, kept)
 
-    def _compare(
-        self, kept: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]],
-        gradients: Mapping[int, torch.Tensor], name: str, step: int,
-    ) -> None:
+    def _compare(self, kept: _Kept, pairs: Pairs, name: str) -> None:
+        step = self._moment.step
+        gradients = {id(parameter): gradient for parameter, gradient in pairs}
         old, new = [], []
-        for ref, before in kept:
-            parameter = ref()
-            gradient = gradients.get(id(parameter))
+        for ref, before in kept.gradients:
+            gradient = gradients.get(id(ref()))
             if gradient is None:
                 continue
             after = _part(gradient)
@@ -155,15 +154,11 @@ class GradientNoiseProbe(Probe):
                             {name: ((first / size) ** 2 + (second / size) ** 2) / 2})
 
 
-def _continues(kept: Kept, optimizer: Optimizer) -> bool:
+def _continues(kept: _Kept, optimizer: Optimizer) -> bool:
     """Whether an optimizer is the one before, or was made in the place of one that is gone."""
-    before, _, gradients = kept
+    before = kept.optimizer
     return before is not None and (before() is optimizer or (before() is None and any(
-        parameter is gradients[0][0]() for parameter in held_by(optimizer))))
-
-
-def _by_identity(pairs: Pairs) -> Iterator[tuple[int, torch.Tensor]]:
-    return ((id(parameter), gradient) for parameter, gradient in pairs)
+        parameter is kept.gradients[0][0]() for parameter in held_by(optimizer))))
 
 
 def _gradient(parameter: torch.Tensor) -> torch.Tensor | None:

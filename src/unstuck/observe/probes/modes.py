@@ -223,7 +223,7 @@ class ModeProbe(Probe):
         # given all nodes in every pass.
         told = not module.training and bool(dropped or self._functions)
         # So it is if all samples are given in every pass, and only some are learned from.
-        held = self._reads_some and len(self._samples.trained_on) <= len(batch.hashes.values)
+        held = self._reads_some and self._samples.is_all(batch)
         if batch.role is not Role.HELD_OUT and not told and not held:
             return
         if step != self._looked[0]:

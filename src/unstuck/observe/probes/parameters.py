@@ -84,7 +84,7 @@ class ParameterProbe(Probe):
         self._before: list[tuple[str, torch.Tensor, torch.Tensor]] = []
         self._in_closure = False  # which may compute several gradients in one step
         self._follows = False  # whether gradients left after a sampled step are followed
-        self._has_optimizer = False
+        self.has_optimizer = False
         # Norms and parts of gradients, which a program without an optimizer may clear early.
         self._by_hand: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -93,7 +93,7 @@ class ParameterProbe(Probe):
 
         What they have trained may now rest on purpose.
         """
-        self._has_optimizer, self._held = before._has_optimizer, before._held
+        self.has_optimizer, self._held = before.has_optimizer, before._held
 
     # Optimizers ---------------------------------------------------------------------------------
     def optimizer_built(self, optimizer: Optimizer) -> None:
@@ -113,7 +113,7 @@ class ParameterProbe(Probe):
                 known = _Known(before.name, site)
                 known.again, known.rates = True, before.rates
             self._optimizers[optimizer] = self._latest[kind] = known
-            self._has_optimizer = True
+            self.has_optimizer = True
         return known
 
     def name_of(self, optimizer: Any) -> str | None:
@@ -228,7 +228,7 @@ class ParameterProbe(Probe):
 
     def quiet_until(self, step: int) -> float:
         """No step is, while gradients are followed or nothing is known to use them."""
-        return step if self._follows or not self._has_optimizer else math.inf
+        return step if self._follows or not self.has_optimizer else math.inf
 
     def after_step(self, optimizer: Optimizer | None) -> None:
         """Measures a sampled step."""
@@ -250,12 +250,12 @@ class ParameterProbe(Probe):
 
     def backward_ended(self) -> None:
         """Measures the gradients of a program that updates its weights itself."""
-        if not self._has_optimizer and self._moment.sampled:
+        if not self.has_optimizer and self._moment.sampled:
             self._note([(p, parts.gradient_of(p)) for _, p in self._of(None)])
 
     def gradients_given(self, outputs: Any, inputs: Any, gradients: Any) -> None:
         """The same, where `torch.autograd.grad` has computed them."""
-        if not self._has_optimizer and isinstance(inputs, tuple | list):
+        if not self.has_optimizer and isinstance(inputs, tuple | list):
             self._note(list(zip(inputs, gradients, strict=False)))
 
     def _note(self, pairs: list[tuple[Any, Any]]) -> None:
@@ -344,7 +344,7 @@ class ParameterProbe(Probe):
         Done at every backward, for a later one fills them again (a generator's backward fills its
         discriminator's gradients).
         """
-        if not self._has_optimizer:
+        if not self.has_optimizer:
             self._carried.before_backward(self._moment.step)
         if not self._follows:
             return
@@ -386,7 +386,7 @@ class ParameterProbe(Probe):
     def graph(self, nodes: list[Any], leaves: set[int]) -> None:
         """Notes which parameters the loss reaches."""
         step = self._moment.step
-        if not self._has_optimizer:
+        if not self.has_optimizer:
             self._carried.note(nodes)
         self._writer.sample(REACHED, step, {
             name: float(id(p) in leaves)

@@ -181,9 +181,14 @@ class SampleProbe(Probe):
         if not self._learns and is_plain(output) and observable(output):
             self.batch = next(
                 (made.batch for made in self._evaluated if made.is_in(output)), self.batch)
-        others = not self._learns and self.batch is not None and len(self.trained_on) <= len(
-            self.batch.hashes.values) and self._learned.is_of_others(target)
+        others = not self._learns and self.batch is not None and self.is_all(self.batch) and (
+            self._learned.is_of_others(target))
         return Role.HELD_OUT if others else self.role
+
+    def is_all(self, batch: Batch) -> bool:
+        """Whether training has had no other samples, as a graph network gets all nodes at a time.
+        """
+        return len(self.trained_on) <= len(batch.hashes.values)
 
     def _output(self, output: Any) -> torch.Tensor | None:
         """The first tensor that a model returned, which is noted for the batch."""

@@ -104,7 +104,7 @@ class Overlap:
         alone is none over held-out data, unless there is no other and its line `validates`.
         """
         trained = known if self._trained is None else self._trained
-        met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
+        met, of = self._met_again()
         rounds = of > 0 and met >= KNOWN * of
         most = SAME * (met / of if rounds else 1.0)
         held_out, seen = self._apart(trained, most, unscored)
@@ -121,6 +121,11 @@ class Overlap:
         # Before training has come round some may be missing, but what is there is there.
         if held_out and (rounds or (not shared and len(trained) >= FEWEST)):
             self._write(writer, len(held_out), shared / len(held_out), step)
+
+    def _met_again(self) -> tuple[int, int]:
+        """Of the last training samples, how many were known, and how many there were."""
+        met, counts = zip(*self._again, strict=True) if self._again else ((), ())
+        return sum(met), sum(counts)
 
     def _write(self, writer: RecordWriter, samples: int, share: float, step: int) -> None:
         self._written = True
@@ -156,7 +161,7 @@ class Overlap:
         Most of them may be training samples, so a share alone does not tell. Training samples
         themselves are known as often as those that come again: not all are hashed.
         """
-        met, of = (sum(x) for x in zip(*self._again, strict=True)) if self._again else (0, 0)
+        met, of = self._met_again()
         if self._written or self._trained is not None or not met or not all(
             one >= EVEN * met / of * count for one, count in self._again
         ):

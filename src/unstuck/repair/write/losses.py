@@ -15,7 +15,7 @@ from unstuck.repair.patch import Form, Need, Patch
 from unstuck.repair.places import spell
 from unstuck.repair.text import Source, Splice, apply
 from unstuck.repair.values import Number, decimal, known, ways
-from unstuck.repair.weighing import weigh_formula
+from unstuck.repair.weighing import TENSORS, weigh_formula
 from unstuck.repair.write.loss_arguments import around, loss_at
 from unstuck.schema.edits import (
     ClassWeights,
@@ -32,7 +32,6 @@ from unstuck.schema.facts.calls import CallRole, LossCall
 from unstuck.schema.facts.losses import Loss
 from unstuck.schema.facts.optimizers import Optimizer
 
-_TENSORS = ("tensor", "as_tensor", "from_numpy", "Tensor", "FloatTensor")
 # The classes of torch.nn that call these functions.
 ROBUST = ("huber_loss",)  # another measure of the same errors
 MODULES = {
@@ -158,7 +157,7 @@ def _inverted(index: Index, loss: Found) -> change.Splices:
         return ()
     source, whole = _end(index, loss.source, given)
     values, value = (source, whole), whole
-    if isinstance(whole, ast.Call) and names.called(whole) in _TENSORS and whole.args:
+    if isinstance(whole, ast.Call) and names.called(whole) in TENSORS and whole.args:
         values = _end(index, source, whole.args[0])
         value = values[1]
     match value:

@@ -182,9 +182,7 @@ def write_split_once(edit: SplitOnce, record: Record, index: Index) -> list[Patc
     if len(orders) + len(splits) != 1:
         raise Refused(Reason.UNKNOWN_FORM, "No two statements take complementary parts of two "
                       "random orders.")
-    for pairs in orders.values():
-        return [_one_order(edit, index, pairs)]
-    return [_one_split(edit, *splits[0])]
+    return [_one_order(edit, index, *orders.values()) if orders else _one_split(edit, *splits[0])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,20 +198,23 @@ class _Orders:
 
 def _two_orders(index: Index, source: Source) -> Iterator[_Orders]:
     """Of two random orders of equally many samples."""
-    slices = [node for node in source.nodes.get(ast.Subscript, ())
-              if isinstance(node, ast.Subscript)]
-    for one in slices:
-        for other in slices:
-            match one.slice, other.slice:
-                case (ast.Slice(lower=None, upper=ast.expr() as end, step=None),
-                      ast.Slice(lower=ast.expr() as start, upper=None, step=None)) if (
-                          source.code(end) == source.code(start)):
-                    first = _order(index, source, one.value)
-                    second = _order(index, source, other.value)
-                case _:
-                    continue
-            if first is not None and second is not None and first is not second and (
-                    source.code(first.args[0]) == source.code(second.args[0])):
+    starts: list[tuple[str, ast.Subscript, ast.Call]] = []
+    ends: list[tuple[str, ast.Subscript, ast.Call]] = []
+    for node in source.nodes.get(ast.Subscript, ()):
+        assert isinstance(node, ast.Subscript)
+        match node.slice:
+            case ast.Slice(lower=None, upper=ast.expr() as cut, step=None):
+                found = starts
+            case ast.Slice(lower=ast.expr() as cut, upper=None, step=None):
+                found = ends
+            case _:
+                continue
+        drawn = _order(index, source, node.value)
+        if drawn is not None:
+            found.append((f"{source.code(cut)} of {source.code(drawn.args[0])}", node, drawn))
+    for part, one, first in starts:
+        for rest, other, second in ends:
+            if part == rest and first is not second:
                 yield _Orders(source, one, other, first, second)
 
 
